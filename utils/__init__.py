@@ -1,0 +1,12 @@
+"""The course's helper module: one idea a file, and data flows one way through them.
+
+folders → downloads → pictures → drawn_pets → datasets → efficientnet_lite → backbones → features →
+models → checks → plots → results → runner → course
+"""
+
+import os
+
+# Before TensorFlow is imported anywhere: hide its start-up notes, and run Keras on TensorFlow
+# whatever the learner's own Keras settings say.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,0 +1,226 @@
+"""A backbone is a conv base that takes pixels as they are: float32 RGB, 0–255.
+
+Its own preprocessing is part of the model, as layers that are saved with it, so that training,
+caching and serving cannot disagree. Lesson 01 shows what happens with the wrong preprocessing.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from utils.efficientnet_lite import EfficientNetLite0, weights_path
+from utils.folders import weights_dir
+
+
+class WeightsError(RuntimeError):
+    """Weights that cannot be had or do not fit, with the way out in one sentence."""
+
+
+@keras.saving.register_keras_serializable(package="transfer_learning_course")
+class ReverseChannels(layers.Layer):
+    """RGB to BGR, the order of the Caffe networks VGG and ResNet50 come from; lesson 01."""
+
+    def call(self, inputs):
+        """Reverse the last axis of (..., 3)."""
+        return inputs[..., ::-1]
+
+    def compute_output_shape(self, input_shape):
+        """Same shape as the input."""
+        return input_shape
+
+
+def _caffe():
+    return [ReverseChannels(), layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68])]
+
+
+def _minus_one_to_one():
+    return [layers.Rescaling(1 / 127.5, offset=-1.0)]
+
+
+def _lite():
+    return [layers.Rescaling(1 / 128, offset=-127 / 128)]
+
+
+def _in_the_model():
+    return []  # keras.applications' EfficientNets scale by themselves: scaling twice is a classic
+
+
+def _unit():
+    return [layers.Rescaling(1 / 255)]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An entry of the registry."""
+
+    builder: Callable[..., keras.Model]  # with the arguments of keras.applications
+    preprocessing: Callable[[], list[layers.Layer]]
+    image_size: int  # the side it was trained at
+    blocks: tuple[str, ...]  # names to cut at, from the input up; layer names begin with them
+    download_megabytes: int  # 0: the weights come with the course's packages
+
+
+def _numbered(prefix, first, last):
+    return tuple(f"{prefix}{number}" for number in range(first, last + 1))
+
+
+def _efficientnet_blocks(repeats):
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    inner = [f"block{i}{letters[j]}" for i, n in enumerate(repeats, 1) for j in range(n)]
+    return ("stem", *inner, "top")
+
+
+def _resnet_blocks(repeats):
+    return ("conv1", *(f"conv{i}_block{j + 1}" for i, n in enumerate(repeats, 2) for j in range(n)))
+
+
+BACKBONES = {
+    "efficientnet_lite0": Backbone(
+        EfficientNetLite0, _lite, 224, ("stem", *_numbered("block", 1, 16), "top"), 0
+    ),
+    "vgg16": Backbone(keras.applications.VGG16, _caffe, 224, _numbered("block", 1, 5), 59),
+    "vgg19": Backbone(keras.applications.VGG19, _caffe, 224, _numbered("block", 1, 5), 80),
+    "resnet50": Backbone(
+        keras.applications.ResNet50, _caffe, 224, _resnet_blocks((3, 4, 6, 3)), 95
+    ),
+    "inception_v3": Backbone(
+        keras.applications.InceptionV3, _minus_one_to_one, 299, _numbered("mixed", 0, 10), 88
+    ),
+    "xception": Backbone(
+        keras.applications.Xception, _minus_one_to_one, 299, _numbered("block", 1, 14), 84
+    ),
+    "mobilenet_v2": Backbone(
+        keras.applications.MobileNetV2,
+        _minus_one_to_one,
+        224,
+        ("Conv1", "expanded_conv", *_numbered("block_", 1, 16), "Conv_1"),
+        9,
+    ),
+    "efficientnet_b0": Backbone(
+        keras.applications.EfficientNetB0,
+        _in_the_model,
+        224,
+        _efficientnet_blocks((1, 2, 2, 3, 3, 4, 1)),
+        17,
+    ),
+    "efficientnet_b5": Backbone(
+        keras.applications.EfficientNetB5,
+        _in_the_model,
+        456,
+        _efficientnet_blocks((3, 5, 5, 7, 7, 9, 3)),
+        115,
+    ),
+}
+
+
+def entry(name: str) -> Backbone:
+    """Look a backbone up in the registry; taught in lesson 01.
+
+    Raises:
+        ValueError: for a name that is not there; the message lists those that are.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"there is no backbone {name!r}; there are {', '.join(BACKBONES)}")
+    return BACKBONES[name]
+
+
+def build(
+    name: str,
+    image_size: int,
+    preprocessing: str = "own",
+    weights: str | Path | None = "imagenet",
+    include_top: bool = False,
+) -> keras.Model:
+    """Build a pretrained conv base with its preprocessing inside.
+
+    Args:
+        name: a key of `BACKBONES`.
+        image_size: side of the pictures in pixels.
+        preprocessing: "own", what the network was trained with, or "unit", ×1/255, to see the harm.
+        weights: "imagenet" takes `COURSE_WEIGHTS_DIR/<name>.weights.h5` if it is there, else the
+            installed package or Keras's download; a path takes that file; None starts at random.
+        include_top: with ImageNet's 1,000-class layer.
+
+    Returns:
+        A functional model, float32 RGB 0–255 (batch, image_size, image_size, 3) → the last feature
+        map; or class probabilities with the top. Its layers keep the names of the source.
+
+    Raises:
+        ValueError: an unknown name or preprocessing.
+        WeightsError: weights that are not there, do not fit, or cannot be downloaded.
+
+    Taught in lesson 01.
+    """
+    backbone = entry(name)
+    steps = {"own": backbone.preprocessing, "unit": _unit}
+    if preprocessing not in steps:
+        raise ValueError(f"there is no preprocessing {preprocessing!r}; there are own and unit")
+    shape = (image_size, image_size, 3)
+    inputs = x = keras.Input(shape, name="pixels")
+    for layer in steps[preprocessing]():
+        x = layer(x)
+    if x is inputs:  # some builders rename the tensor they are given
+        x = layers.Activation("linear", name="pixels_as_they_are")(x)
+    model = backbone.builder(include_top=include_top, weights=None, input_tensor=x)
+    model = keras.Model(inputs, model.outputs[0], name=name)
+    if weights is not None:
+        plain = _with_weights(name, backbone, weights, include_top, shape)
+        model.set_weights(plain.get_weights())
+    return model
+
+
+def _with_weights(name, backbone, weights, include_top, shape):
+    """The network as its builder makes it, without our preprocessing, with its weights loaded."""
+    found = weights_dir() / f"{name}.weights.h5"
+    path = found if weights == "imagenet" and not include_top and found.exists() else None
+    if weights != "imagenet":
+        path = Path(weights)
+    if path is None:
+        return _from_package_or_download(name, backbone, include_top, shape)
+    plain = backbone.builder(include_top=include_top, weights=None, input_shape=shape)
+    try:
+        plain.load_weights(path)
+    except Exception as error:  # h5py and Keras raise many kinds for a file that does not fit
+        reason = "it is not there" if not path.exists() else "it is damaged or of another network"
+        raise WeightsError(f"{path} does not fit {name}: {reason}; remove or replace it") from error
+    return plain
+
+
+def _from_package_or_download(name, backbone, include_top, shape):
+    if backbone.download_megabytes and not _downloaded(name, include_top):
+        print(
+            f"Downloading about {backbone.download_megabytes} MB of {name} weights (ImageNet) from "
+            "storage.googleapis.com to Keras's cache (licence: as keras.applications states)"
+        )
+    try:
+        return backbone.builder(include_top=include_top, weights="imagenet", input_shape=shape)
+    except Exception as error:
+        if not backbone.download_megabytes:
+            raise
+        raise WeightsError(
+            f"the weights of {name} could not be downloaded ({type(error).__name__}): connect and "
+            f"run again, or put {name}.weights.h5 into {weights_dir()}, or use efficientnet_lite0, "
+            "whose weights are installed"
+        ) from error
+
+
+def _downloaded(name, include_top):
+    """Whether Keras's own cache holds the file already."""
+    stem = {"efficientnet_b0": "efficientnetb0", "efficientnet_b5": "efficientnetb5"}.get(
+        name, name
+    )
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    return any(("notop" in p.name) != include_top for p in folder.glob(f"{stem}_*.h5"))
+
+
+def available_offline(name: str) -> str:
+    """Say where a backbone's weights are on this machine, "" if a download is needed; lesson 01."""
+    if (weights_dir() / f"{name}.weights.h5").exists():
+        return "weights folder"
+    if entry(name).download_megabytes == 0:
+        return "installed package" if weights_path().exists() else ""
+    return "Keras's cache" if _downloaded(name, include_top=False) else ""

@@ -1,0 +1,150 @@
+"""A claim is a check: a cell that fails when the sentence above it is not true."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+from utils.datasets import DataSet
+
+
+class CheckError(AssertionError):
+    """A claim that does not hold, with what was found instead."""
+
+
+@contextmanager
+def unchanged(model: keras.Model) -> Iterator[None]:
+    """Claim that what happens inside the `with` changes no number of a model.
+
+    Every weight is compared bit by bit, batch-norm statistics included.
+
+    Raises:
+        CheckError: naming the weights that moved, and by how much.
+
+    Taught in lesson 03.
+    """
+    before = [np.array(weight) for weight in model.weights]
+    yield
+    moved = {}
+    for weight, old in zip(model.weights, before, strict=True):
+        new = np.array(weight)
+        if not np.array_equal(new, old, equal_nan=True):
+            moved[weight.path] = float(np.abs(new - old).max())
+    if moved:
+        path, most = max(moved.items(), key=lambda item: item[1])
+        raise CheckError(
+            f"{len(moved)} of {len(before)} weights of {model.name} moved, "
+            f"{path} most (by up to {most:.2g})"
+        )
+
+
+def trainable_names(model: keras.Model) -> list[str]:
+    """List the paths of the weights that training would change; taught in lesson 03."""
+    return [weight.path for weight in model.trainable_weights]
+
+
+def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance: float = 1e-4):
+    """Claim that two models say the same of the same inputs.
+
+    Args:
+        first, second: models with one input and one output.
+        inputs: array both can take.
+        tolerance: largest difference of any output that still counts as the same.
+
+    Raises:
+        CheckError: with the largest difference, or the shapes when those differ.
+
+    Taught in lesson 03.
+    """
+    a = np.array(first(inputs, training=False))
+    b = np.array(second(inputs, training=False))
+    if a.shape != b.shape:
+        raise CheckError(f"the outputs have different shapes, {a.shape} and {b.shape}")
+    largest = float(np.abs(a - b).max())
+    if not largest <= tolerance:  # also when it is not a number
+        raise CheckError(f"the outputs differ by up to {largest:.2g}, more than {tolerance:g}")
+
+
+def disjoint(data: DataSet) -> None:
+    """Claim that no picture stands in two splits, by content and not by name.
+
+    Raises:
+        CheckError: naming the first pair.
+
+    Taught in lesson 00.
+    """
+    seen = {}
+    for split in data.splits:
+        for digest, path in zip(split.digests, split.paths, strict=True):
+            other, where = seen.setdefault(digest, (split.name, path))
+            if other != split.name:
+                raise CheckError(
+                    f"{where.name} of {other} and {path.name} of {split.name} are the same picture"
+                )
+
+
+def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
+    """Turn a head's output, (n, 1) sigmoid or (n, classes) softmax, into class numbers (n,)."""
+    if probabilities.shape[-1] == 1:
+        return (probabilities[:, 0] > 0.5).astype("int32")
+    return probabilities.argmax(-1).astype("int32")
+
+
+def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) -> np.ndarray:
+    """Count who is taken for whom, and claim that this agrees with a reported accuracy.
+
+    Args:
+        labels: true classes, integers (n,).
+        probabilities: a head's output, (n, 1) or (n, classes), in the same order.
+        accuracy: what `evaluate` said, a fraction in [0, 1].
+
+    Returns:
+        int array (classes, classes): row true class, column predicted class.
+
+    Raises:
+        CheckError: if the accuracy is not the table's diagonal; shuffled pictures are the usual
+            cause.
+
+    Taught in lesson 02.
+    """
+    classes = max(2, probabilities.shape[-1])
+    predicted = predicted_classes(probabilities)
+    table = confusion_matrix(labels, predicted, labels=np.arange(classes))
+    recomputed = np.trace(table) / len(labels)
+    if abs(recomputed - accuracy) > 1e-4:
+        raise CheckError(
+            f"evaluate says {accuracy:.4f} but the predictions say {recomputed:.4f}: "
+            "are pictures and labels in the same order?"
+        )
+    return table
+
+
+def interval(accuracy: float, n: int) -> tuple[float, float]:
+    """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927).
+
+    Args:
+        accuracy: fraction in [0, 1].
+        n: number of pictures, at least 1.
+
+    Returns:
+        (low, high), fractions in [0, 1].
+
+    Raises:
+        ValueError: if the accuracy is not a fraction or n is below 1.
+
+    Taught in lesson 00.
+    """
+    if not 0 <= accuracy <= 1 or n < 1:
+        raise ValueError(f"accuracy must be in [0, 1] and n at least 1, not {accuracy} and {n}")
+    z = 1.959964
+    centre = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def with_interval(accuracy: float, n: int) -> str:
+    """Write an accuracy as the course does: "0.968 (0.949–0.980, n = 500)"; lesson 00."""
+    low, high = interval(accuracy, n)
+    return f"{accuracy:.3f} ({low:.3f}–{high:.3f}, n = {n:,})"

@@ -1,0 +1,120 @@
+"""The course's command line, `python -m utils.course`, and the one place where seeds are set."""
+
+import argparse
+import os
+import subprocess
+import sys
+
+from utils.folders import ROOT, data_dir
+
+
+def set_seed(seed: int) -> None:
+    """Set every seed: Python's, NumPy's, TensorFlow's and Keras's. Taught in lesson 00.
+
+    On one machine with one thread layout the lessons then give the same numbers; on another
+    processor sums are rounded in another order, and numbers are close but not equal.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 good, 1 not as wanted, 2 an error."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    from utils.runner import CourseError
+
+    try:
+        return options.action(options)
+    except (CourseError, OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m utils.course", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    check = commands.add_parser("check", help="what is installed, and what works without a network")
+    check.set_defaults(action=_check)
+    run = commands.add_parser("run", help="run lessons and show what they measured")
+    run.add_argument("lessons", nargs="*", help="beginnings of names, such as 02; none: the core")
+    run.add_argument("--profile", default="drawn")
+    run.add_argument("--cell-timeout", type=int, default=600, help="seconds a cell may take")
+    run.add_argument("--store", action="store_true", help="keep the results in notebooks/results")
+    run.set_defaults(action=_run)
+    lab = commands.add_parser("lab", help="open JupyterLab on the lessons")
+    lab.add_argument("--profile", default="drawn")
+    lab.set_defaults(action=_lab)
+    readme = commands.add_parser("readme", help="bring README's tables up to date")
+    readme.set_defaults(action=_readme)
+    return parser
+
+
+def _check(options):
+    from utils.environment import report
+
+    text, good = report()
+    print(text)
+    if not good:
+        print("Some packages differ: run `pip install --require-hashes -r requirements.lock`")
+    return 0 if good else 1
+
+
+def _run(options):
+    from utils import results, runner
+
+    chosen, runs = runner.choose(options.lessons), []
+    for lesson in chosen:  # a wrong parameter is said before the first lesson starts
+        runner.parameters(lesson, options.profile)
+    for number, lesson in enumerate(chosen, 1):
+        position = f"{number}/{len(chosen)}"
+        runs.append(runner.run(lesson, options.profile, options.cell_timeout, position))
+        if options.store:
+            results.store({lesson: runs[-1].entry}, options.profile)
+            if not runner.parameters(lesson, options.profile):
+                runner.store_outputs(runs[-1])
+    print(_table(runs))
+    return 0
+
+
+def _table(runs):
+    rows = [("lesson", "headline number", "", "seconds", "notebook (its HTML copy lies beside it)")]
+    for run in runs:
+        name = run.entry["headline"]
+        seconds = f"{run.entry['seconds']:.0f}" + (" (earlier)" if run.skipped else "")
+        value = run.entry["numbers"][name]
+        shown = os.path.relpath(run.notebook)
+        rows.append((run.lesson, name.replace("_", " "), f"{value:.3f}", seconds, shown))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _lab(options):
+    from utils import runner
+
+    folder = runner.NOTEBOOKS
+    if options.profile != "drawn":
+        folder = runner.prepare(options.profile)
+        print(f"Copies with the {options.profile} parameters are in {folder}")
+    return subprocess.call([sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"])
+
+
+def _readme(options):
+    from utils import tables
+
+    path = ROOT / "README.md"
+    path.write_text(tables.update(path.read_text("utf-8")), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    data_dir().mkdir(parents=True, exist_ok=True)
+    sys.exit(main())

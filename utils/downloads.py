@@ -1,0 +1,140 @@
+"""A download is announced, whole, verified, and unpacked without trusting it."""
+
+import hashlib
+import os
+import shutil
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import requests
+from tqdm import tqdm
+
+from utils.folders import whole_file
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file on the web: where, how big (bytes), which digest, under which licence."""
+
+    url: str
+    size: int
+    sha256: str | None  # None: no digest could be verified, so size and counts are
+    licence: str
+    unpacked_size: int  # bytes; an archive that unpacks to more is refused
+
+
+class DownloadError(RuntimeError):
+    """A download that cannot be used, with the reason and the way out in one sentence."""
+
+
+def download(archive: Archive, path: Path, way_out: str) -> Path:
+    """Fetch an archive, after saying its size, host, licence and destination.
+
+    Args:
+        archive: what to fetch.
+        path: where to put it; if it is there already nothing is fetched.
+        way_out: end of the error sentence: what to do without a network.
+
+    Returns:
+        The path, of a file with the promised size and digest.
+
+    Raises:
+        DownloadError: no network, an error status, too few or too many bytes, wrong digest.
+
+    Taught in lesson 00.
+    """
+    if path.exists():
+        return path
+    host = urlsplit(archive.url).hostname
+    print(
+        f"Downloading {archive.size / 1e6:,.0f} MB from {host} to {path.parent} "
+        f"(licence: {archive.licence})"
+    )
+    try:
+        with whole_file(path) as partial:
+            _stream(archive, partial)
+            _verify(archive, partial)
+    except requests.RequestException as error:
+        reason = type(error).__name__
+        if error.response is not None:
+            reason = f"status {error.response.status_code}"
+        raise DownloadError(f"{host} could not be reached ({reason}): {way_out}") from error
+    except ValueError as error:
+        raise DownloadError(f"the file from {host} was refused, {error}: {way_out}") from error
+    return path
+
+
+def _stream(archive, partial):
+    with requests.get(archive.url, stream=True, timeout=(10, 60)) as response:
+        response.raise_for_status()
+        kind = response.headers.get("Content-Type", "")
+        if kind.startswith("text/html"):
+            raise ValueError("for it is a web page, perhaps a login page")
+        with (
+            open(partial, "wb") as file,
+            tqdm(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
+        ):
+            received = 0
+            for block in response.iter_content(1 << 16):
+                received += len(block)
+                if received > archive.size:
+                    raise ValueError(f"for it is longer than the expected {archive.size:,} bytes")
+                file.write(block)
+                bar.update(len(block))
+
+
+def _verify(archive, partial):
+    size = partial.stat().st_size
+    if size != archive.size:
+        raise ValueError(f"for it has {size:,} bytes and not the expected {archive.size:,}")
+    if archive.sha256 is not None:
+        with open(partial, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != archive.sha256:
+            raise ValueError(f"for its sha256 is {digest[:12]}… and not {archive.sha256[:12]}…")
+
+
+def unpack(path: Path, folder: Path, limit: int) -> None:
+    """Unpack a zip file into a folder that appears only when it is complete.
+
+    Args:
+        path: the zip file.
+        folder: where its contents go; must not exist yet.
+        limit: refuse an archive that holds more bytes than this when unpacked.
+
+    Raises:
+        DownloadError: damaged, too large, or a member that would land outside the folder or is
+            not a plain file.
+
+    Taught in lesson 00.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > limit:
+                raise ValueError(f"it would unpack to more than {limit / 1e6:,.0f} MB")
+            for member in members:
+                _check_member(member)
+            for member in tqdm(members, desc=f"Unpacking {path.name}", leave=False):
+                archive.extract(member, partial)
+        os.replace(partial, folder)
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DownloadError(
+            f"{path} was refused, {error}: delete it, then run again to fetch it anew"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_member(member):
+    name = PurePosixPath(member.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or (name.parts and ":" in name.parts[0]):
+        raise ValueError(f"its member {member.filename!r} would land outside the folder")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise ValueError(f"its member {member.filename!r} is a link or a device, not a file")

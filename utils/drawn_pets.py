@@ -1,0 +1,307 @@
+"""Pictures that need no download: cats and dogs, drawn.
+
+Every picture is a pure function of (seed, index, class name): any subset can be drawn alone, in any
+order, on any number of processes, and comes out the same. Lesson 00 shows them.
+
+What tells a cat from a dog here is shape: ears, muzzle, whiskers, pupils, nose, tongue, stripes.
+Each cue is likely, none is certain. Colours, background, size, place, tilt, clutter, blur and noise
+come from the same distributions for both classes, so that they tell nothing.
+"""
+
+import math
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+from tqdm import tqdm
+
+from utils.folders import whole_file
+
+CLASS_NAMES = ["cat", "dog"]
+SIZE = 192  # side of a picture in pixels
+SPLIT_COUNTS = {"train": 1000, "validation": 500, "test": 500}
+SEED = 5  # of the course's own set; another seed draws another set
+
+_FUR = [(232, 226, 214), (236, 170, 96), (146, 98, 62), (92, 84, 82), (170, 166, 164)]
+_FUR += [(214, 178, 128), (66, 60, 64), (200, 130, 84), (120, 112, 122), (242, 210, 164)]
+_NOSE = [(48, 38, 40), (222, 138, 140), (112, 70, 62), (30, 28, 32)]
+_IRIS = [(122, 168, 74), (222, 176, 54), (92, 58, 34), (84, 140, 190), (160, 110, 50)]
+
+# How often a class shows a cue: (cat, dog).
+_CUES = {
+    "floppy_ears": (0.10, 0.80),
+    "long_muzzle": (0.08, 0.85),
+    "whiskers": (0.85, 0.12),
+    "slit_pupils": (0.75, 0.05),
+    "stripes": (0.45, 0.08),
+    "eye_patch": (0.12, 0.35),
+    "tongue": (0.04, 0.45),
+    "big_nose": (0.06, 0.85),
+}
+
+
+@dataclass
+class _Pen:
+    """Draws polygons given in the coordinates of a head: centre (0, 0), radius about 1, y down."""
+
+    draw: ImageDraw.ImageDraw
+    x: float
+    y: float
+    scale: float
+    tilt: float
+
+    def _place(self, points):
+        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
+        return [
+            (
+                self.x + self.scale * (cos * px - sin * py),
+                self.y + self.scale * (sin * px + cos * py),
+            )
+            for px, py in points
+        ]
+
+    def polygon(self, points, fill):
+        self.draw.polygon(self._place(points), fill=fill)
+
+    def line(self, points, fill, width):
+        pixels = max(1, round(width * self.scale))
+        self.draw.line(self._place(points), fill=fill, width=pixels, joint="curve")
+
+    def blob(self, x, y, radius_x, radius_y, fill, tilt=0.0):
+        cos, sin = math.cos(tilt), math.sin(tilt)
+        points = []
+        for step in range(36):
+            angle = step * math.tau / 36
+            px, py = radius_x * math.cos(angle), radius_y * math.sin(angle)
+            points.append((x + cos * px - sin * py, y + sin * px + cos * py))
+        self.polygon(points, fill)
+
+
+def _shade(colour, factor):
+    return tuple(int(min(255, max(0, channel * factor))) for channel in colour)
+
+
+def _any_colour(rng):
+    return tuple(int(channel) for channel in rng.integers(30, 235, 3))
+
+
+def _pick(rng, choices):
+    colour = np.array(choices[rng.integers(len(choices))]) + rng.normal(0, 9, 3)
+    return _shade(colour, rng.uniform(0.85, 1.1))
+
+
+def _background(draw, side, rng):
+    """A two-colour gradient with stripes, dots or nothing on it, and a few loose shapes."""
+    top, bottom = np.array(_any_colour(rng)), np.array(_any_colour(rng))
+    for row in range(side):
+        mix = row / side
+        draw.line(
+            [(0, row), (side, row)], fill=tuple(int(c) for c in top * (1 - mix) + bottom * mix)
+        )
+    pattern, colour = rng.integers(4), _any_colour(rng)
+    pitch = int(rng.integers(side // 10, side // 4))
+    if pattern == 1:
+        slant = int(rng.integers(-side // 2, side // 2))
+        for x in range(-side, 2 * side, pitch):
+            draw.line([(x, 0), (x + slant, side)], fill=colour, width=max(2, pitch // 4))
+    elif pattern == 2:
+        for x in range(0, side, pitch):
+            for y in range(0, side, pitch):
+                draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
+    for _ in range(rng.integers(2, 7)):
+        _loose_shape(draw, side, rng, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.04, 0.16))
+
+
+def _loose_shape(draw, side, rng, x, y, radius):
+    """A ball, a box, a triangle (as pointed as an ear) or a drop (as round as one)."""
+    pen = _Pen(draw, x * side, y * side, radius * side, rng.uniform(0, math.tau))
+    colour, kind = _any_colour(rng), rng.integers(4)
+    if kind == 0:
+        pen.blob(0, 0, 1, 1, colour)
+    elif kind == 1:
+        pen.polygon([(-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)], colour)
+    elif kind == 2:
+        pen.polygon([(-0.8, 0.7), (0, -1.1), (0.8, 0.7)], colour)
+    else:
+        pen.blob(0, 0, 0.5, 1.1, colour)
+
+
+def _ears(pen, rng, floppy, fur, inner):
+    spread, height = rng.uniform(0.9, 1.1), rng.uniform(0.85, 1.15)
+    for side in (-1, 1):
+        jitter = rng.uniform(0.92, 1.08)
+        if floppy:
+            pen.blob(side * 0.92 * spread, 0.05, 0.3 * jitter, 0.72 * height, fur, side * -0.28)
+            pen.blob(side * 0.95 * spread, 0.15, 0.16, 0.5 * height, inner, side * -0.28)
+        else:
+            tip = (side * 0.78 * spread * jitter, -1.4 * height)
+            pen.polygon([(side * 0.12, -0.8), tip, (side * 0.97, -0.2)], fur)
+            middle = (side * 0.74 * spread * jitter, -1.18 * height)
+            pen.polygon([(side * 0.33, -0.78), middle, (side * 0.84, -0.42)], inner)
+
+
+def _markings(pen, rng, cues, fur, look):
+    dark = _shade(fur, rng.uniform(0.5, 0.68))
+    if cues["stripes"]:
+        for x in (-0.3, 0.0, 0.3):
+            pen.line([(x, -0.86), (x * 0.7, -0.5)], dark, 0.09)
+        for side in (-1, 1):
+            for y in (0.05, 0.27):
+                pen.line([(side * 0.92, y), (side * 0.62, y + 0.06)], dark, 0.07)
+    if cues["eye_patch"]:
+        side = rng.choice([-1, 1])
+        pen.blob(side * 0.36 + look, -0.18, 0.33, 0.4, dark, side * 0.3)
+
+
+def _face(pen, rng, cues, fur):
+    look = rng.uniform(-0.14, 0.14)  # the whole face turns a little to one side
+    _markings(pen, rng, cues, fur, look)
+    pale, nose, iris = _shade(fur, rng.uniform(1.12, 1.4)), _pick(rng, _NOSE), _pick(rng, _IRIS)
+    dark, gap = _shade(nose, 0.55), rng.uniform(0.34, 0.42)
+    eye = rng.uniform(0.15, 0.21)
+    for side in (-1, 1):
+        x, y = side * gap + look, -0.18
+        pen.blob(x, y, eye, eye * rng.uniform(0.85, 1.1), iris)
+        pupil = (0.28, 0.9) if cues["slit_pupils"] else (0.68, 0.68)
+        pen.blob(x + look * 0.2, y, eye * pupil[0], eye * pupil[1], (18, 16, 20))
+        pen.blob(x - eye * 0.3, y - eye * 0.35, eye * 0.2, eye * 0.2, (250, 250, 250))
+    wide, tall, drop = (0.44, 0.52, 0.46) if cues["long_muzzle"] else (0.36, 0.24, 0.36)
+    if cues["long_muzzle"]:
+        pen.blob(look, 0.12, 0.27, 0.55, pale)  # the bridge between the eyes
+    if cues["tongue"]:
+        pen.blob(look + 0.05, drop + tall * 0.95, 0.15, 0.3, (226, 96, 112))
+    for side in (-1, 1):
+        pen.blob(look + side * wide * 0.45, drop, wide * 0.62, tall * 0.8, pale)
+    top = drop - tall * 0.6
+    if cues["big_nose"]:
+        pen.blob(look, top, 0.21, 0.15, nose)
+        pen.blob(look - 0.06, top - 0.05, 0.05, 0.03, _shade(nose, 1.8))
+    else:
+        pen.polygon([(look - 0.12, top - 0.05), (look + 0.12, top - 0.05), (look, top + 0.1)], nose)
+    pen.line([(look, top + 0.05), (look, drop + tall * 0.25)], dark, 0.03)
+    smile = [(-0.24, 0.12), (-0.14, 0.26), (0, 0.2), (0.14, 0.26), (0.24, 0.12)]
+    pen.line([(look + x, drop + tall * 0.1 + y * 0.6) for x, y in smile], dark, 0.035)
+    if cues["whiskers"]:
+        colour = (250, 250, 248) if sum(fur) < 420 else (52, 46, 48)
+        for side in (-1, 1):
+            for y in (-0.12, 0.0, 0.12):
+                start = (look + side * 0.3, drop + y * 0.5)
+                pen.line(
+                    [start, (look + side * rng.uniform(0.95, 1.2), drop + y * 2)], colour, 0.022
+                )
+
+
+def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Image:
+    """Draw one picture; the same arguments always give the same pixels.
+
+    Args:
+        seed: which set; sets of different seeds share no picture.
+        index: which picture of its class, 0 or more.
+        class_name: "cat" or "dog".
+        size: side in pixels.
+
+    Returns:
+        A PIL image, mode RGB, `size` × `size`.
+
+    Raises:
+        ValueError: for a class that is not drawn, a negative index or a size below 16.
+
+    Taught in lesson 00.
+    """
+    if class_name not in CLASS_NAMES:
+        raise ValueError(f"cannot draw a {class_name!r}; the classes are {', '.join(CLASS_NAMES)}")
+    if index < 0 or size < 16:
+        raise ValueError(f"index must be ≥ 0 and size ≥ 16, but they are {index} and {size}")
+    label = CLASS_NAMES.index(class_name)
+    rng = np.random.default_rng([seed, index, label])
+    side = 2 * size  # drawn at twice the size, then reduced: smooth edges
+    image = Image.new("RGB", (side, side))
+    canvas = ImageDraw.Draw(image)
+    _background(canvas, side, rng)
+
+    cues = {name: bool(rng.random() < likely[label]) for name, likely in _CUES.items()}
+    fur, scale = _pick(rng, _FUR), side * rng.uniform(0.2, 0.33)
+    reach = scale * 1.15 / side
+    x, y = rng.uniform(reach, 1 - reach) * side, rng.uniform(reach, 1 - reach) * side
+    pen = _Pen(canvas, x, y, scale, rng.uniform(-0.45, 0.45))
+    ear, inner = _shade(fur, rng.uniform(0.7, 0.98)), _shade(fur, rng.uniform(0.5, 1.25))
+    pen.blob(0, 1.75, rng.uniform(0.75, 1.05), 1.25, _shade(fur, rng.uniform(0.8, 0.98)))
+    if not cues["floppy_ears"]:
+        _ears(pen, rng, False, ear, inner)
+    pen.blob(0, 0, rng.uniform(0.92, 1.05), rng.uniform(0.8, 0.98), fur)
+    _face(pen, rng, cues, fur)
+    if cues["floppy_ears"]:
+        _ears(pen, rng, True, ear, inner)
+
+    for _ in range(rng.integers(0, 4)):  # clutter in front may hide a cue, seldom all of them
+        angle, away = rng.uniform(0, math.tau), scale * rng.uniform(0.8, 1.6) / side
+        at = (x / side + away * math.cos(angle), y / side + away * math.sin(angle))
+        _loose_shape(canvas, side, rng, *at, rng.uniform(0.03, 0.09))
+    image = image.resize((size, size), Image.Resampling.BOX)
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.3) * size / SIZE))
+    pixels = np.asarray(image, "float32") * rng.uniform(0.75, 1.15)
+    pixels += rng.normal(0, rng.uniform(2, 14), pixels.shape)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
+
+
+def draw_split(
+    folder: Path, first: int, count: int, seed: int = SEED, description: str = "Drawing"
+) -> None:
+    """Draw pictures first … first+count−1 of both classes into `<folder>/<class>/`, in parallel.
+
+    Files that are there already are kept, so a killed run goes on where it stopped.
+
+    Args:
+        folder: where the class folders go.
+        first, count: which indices of each class.
+        seed: which set.
+        description: text before the progress bar.
+
+    Taught in lesson 00.
+    """
+    jobs = []
+    for class_name in CLASS_NAMES:
+        (folder / class_name).mkdir(parents=True, exist_ok=True)
+        for index in range(first, first + count):
+            path = folder / class_name / f"{class_name}_{index:04d}.jpg"
+            if not path.exists():
+                jobs.append((path, seed, index, class_name))
+    # "spawn": a forked copy of a process that runs TensorFlow can hang.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for _ in tqdm(
+            pool.map(_draw_file, jobs, chunksize=25), total=len(jobs), desc=description, leave=False
+        ):
+            pass
+
+
+def _draw_file(job):
+    path, seed, index, class_name = job
+    with whole_file(path) as partial:
+        draw(seed, index, class_name).save(partial, "JPEG", quality=92)
+
+
+def draw_all(folder: Path, seed: int = SEED) -> None:
+    """Draw the course's set, 1,000 / 500 / 500 pictures, into train, validation and test folders.
+
+    Args:
+        folder: appears under its name only when the set is complete.
+        seed: which set.
+
+    Taught in lesson 00.
+    """
+    partial = folder.with_name(f".{folder.name}.seed{seed}")
+    first = 0
+    for split, count in SPLIT_COUNTS.items():
+        per_class = count // len(CLASS_NAMES)
+        draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
+        first += per_class
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)  # another lesson drew the same set meanwhile

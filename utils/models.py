@@ -1,0 +1,106 @@
+"""Heads, and what may learn."""
+
+import keras
+from keras import layers
+
+from utils.backbones import BACKBONES
+
+
+def head(
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    units: int = 256,
+    dropout: float = 0.5,
+    pooling: str = "flatten",
+) -> keras.Sequential:
+    """Build the classifier that stands on a conv base; every lesson uses this one.
+
+    Args:
+        input_shape: shape of one feature map, (height, width, channels), without the batch.
+        num_classes: 2 gives one sigmoid output, the probability of the second class; more give a
+            softmax.
+        units: width of the hidden layer; 0 leaves it and the dropout out (a linear head).
+        dropout: share of hidden values dropped while training.
+        pooling: "flatten" keeps every place, "average" averages over places.
+
+    Returns:
+        A model from feature maps to probabilities, (batch, 1) or (batch, num_classes), float32.
+
+    Raises:
+        ValueError: fewer than two classes, or an unknown pooling.
+
+    Taught in lesson 02.
+    """
+    if num_classes < 2:
+        raise ValueError(f"a classifier needs at least two classes, but there are {num_classes}")
+    reduce = {"flatten": layers.Flatten, "average": layers.GlobalAveragePooling2D}
+    if pooling not in reduce:
+        raise ValueError(f"there is no pooling {pooling!r}; there are flatten and average")
+    model = keras.Sequential([keras.Input(input_shape), reduce[pooling]()], name="head")
+    if units:
+        model.add(layers.Dense(units, activation="relu"))
+        model.add(layers.Dropout(dropout))
+    if num_classes == 2:
+        model.add(layers.Dense(1, activation="sigmoid"))
+    else:
+        model.add(layers.Dense(num_classes, activation="softmax"))
+    return model
+
+
+def loss_for(num_classes: int) -> str:
+    """Name the loss that goes with `head`: one sigmoid for two classes, else a softmax; lesson 02.
+
+    Returns:
+        "binary_crossentropy" or "sparse_categorical_crossentropy": labels are integers for both.
+    """
+    return "binary_crossentropy" if num_classes == 2 else "sparse_categorical_crossentropy"
+
+
+def attach(
+    base: keras.Model, head: keras.Model, augmentation: keras.Model | None = None
+) -> keras.Model:
+    """Join a base and a head, with augmentation before them if wanted, into one model.
+
+    The base runs in inference mode for good: its batch-norm statistics never move, whatever is
+    unfrozen. Augmentation acts in training only.
+
+    Args:
+        base: from `backbones.build`.
+        head: from `head`; it is shared, not copied, so what it has learned comes along.
+        augmentation: layers from pixels to pixels.
+
+    Returns:
+        A model from float32 RGB 0–255 (batch, side, side, 3) to the head's probabilities.
+
+    Taught in lesson 03.
+    """
+    inputs = keras.Input(base.input_shape[1:], name="pixels")
+    x = inputs if augmentation is None else augmentation(inputs)
+    return keras.Model(inputs, head(base(x, training=False)), name=f"{base.name}_with_head")
+
+
+def freeze(base: keras.Model) -> None:
+    """Let nothing in the base learn; compile the model afterwards. Taught in lesson 03."""
+    base.trainable = False
+
+
+def unfreeze_from(base: keras.Model, block: str) -> None:
+    """Let a block and all layers after it learn, and nothing before; compile afterwards.
+
+    Args:
+        base: from `backbones.build`.
+        block: beginning of the names of the block's layers, one of `backbones.entry(…).blocks`.
+
+    Raises:
+        ValueError: for a block the base does not have; nothing is changed.
+
+    Taught in lesson 04.
+    """
+    names = [layer.name for layer in base.layers]
+    start = [i for i, name in enumerate(names) if name == block or name.startswith(f"{block}_")]
+    if not start:
+        known = BACKBONES[base.name].blocks if base.name in BACKBONES else names
+        raise ValueError(f"{base.name} has no block {block!r}; there are {', '.join(known)}")
+    base.trainable = True
+    for i, layer in enumerate(base.layers):
+        layer.trainable = i >= start[0]

@@ -1,0 +1,68 @@
+"""One way to read a picture, whatever its kind: upright, RGB, of the wanted size."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+MAX_PIXELS = 200_000_000  # 10,000 × 10,000 is a large photograph; beyond 200 million is an attack
+
+
+class PictureError(ValueError):
+    """A file that is not a usable picture, with its name and the reason."""
+
+
+def read(path: str | Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a picture as the whole course sees it.
+
+    Grey, CMYK, transparent (on white), 16-bit and palette pictures become RGB; of an animation the
+    first frame is taken; the camera's rotation mark (EXIF) is applied. Resizing squeezes to the
+    wanted size, bilinear with antialiasing, as the sources of this course do.
+
+    Args:
+        path: the file.
+        image_size: (height, width) in pixels, or None to keep the picture's own.
+
+    Returns:
+        uint8 array (height, width, 3), RGB, 0–255.
+
+    Raises:
+        PictureError: the file is missing, not a picture, cut short, or larger than 200 megapixels.
+
+    Taught in lesson 00.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of size before we decide, and of EXIF
+            with Image.open(path) as image:
+                return np.asarray(_convert(image, image_size))
+    except PictureError:
+        raise
+    except Exception as error:  # a damaged picture can raise nearly anything
+        reason = "not a picture" if "cannot identify" in str(error) else str(error)
+        raise PictureError(f"{path}: {reason}") from error
+
+
+def _convert(image, image_size):
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(f"{image.filename}: {width} × {height} pixels are too many")
+    if image_size and image.format == "JPEG":
+        side = 2 * max(image_size)  # a JPEG can be decoded at a half, a quarter or an eighth
+        image.draft("RGB", (side, side))
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image, "float32")
+        if values.max(initial=0) > 255:
+            values = values / 257  # 16 bits to 8: 65,535 becomes 255
+        image = Image.fromarray(np.clip(values, 0, 255).astype("uint8"))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    if image_size and image.size != (image_size[1], image_size[0]):
+        image = image.resize((image_size[1], image_size[0]), Image.Resampling.BILINEAR)
+    return image

@@ -1,0 +1,137 @@
+"""What a lesson measured: written down by its last cell, read by the next lesson and by tests."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+import psutil
+
+from utils.folders import ROOT, cache_dir, whole_file
+
+MIME = "application/vnd.transfer-learning-course.results+json"
+STORED = ROOT / "notebooks" / "results"
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn", "pillow")
+
+
+class _Shown:
+    """A table of numbers in a notebook, with the same numbers for machines."""
+
+    def __init__(self, entry):
+        self.entry = entry
+
+    def __repr__(self):
+        width = max(map(len, self.entry["numbers"]))
+        return "\n".join(
+            f"{name:<{width}}  {value:.4f}"
+            if isinstance(value, float)
+            else f"{name:<{width}}  {value:,}"
+            for name, value in self.entry["numbers"].items()
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {MIME: self.entry, "text/plain": repr(self)}
+
+
+def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float | int) -> _Shown:
+    """Write down what a lesson measured; its last cell calls this.
+
+    Args:
+        lesson: the notebook's name without ending.
+        profile: whose parameters it ran with.
+        headline: the one of `numbers` to show in tables.
+        seed: the lesson's seed.
+        numbers: name=value; a name with "accuracy" holds a fraction in [0, 1].
+
+    Returns:
+        An object that a notebook shows as a table.
+
+    Raises:
+        ValueError: a headline that is not among the numbers, or an accuracy outside [0, 1].
+
+    Taught in lesson 00.
+    """
+    if headline not in numbers:
+        raise ValueError(f"headline {headline!r} is not among {', '.join(numbers) or 'no numbers'}")
+    for name, value in numbers.items():
+        if "accuracy" in name and not 0 <= value <= 1:
+            raise ValueError(f"{name} must be a fraction in [0, 1], but it is {value}")
+    clean = {n: v if isinstance(v, int) else round(float(v), 6) for n, v in numbers.items()}
+    entry = {
+        "lesson": lesson,
+        "profile": profile,
+        "headline": headline,
+        "seed": seed,
+        "numbers": clean,
+        **provenance(),
+    }
+    path = cache_dir() / "results" / profile / f"{lesson}.json"
+    try:
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(entry, indent=1), "utf-8")
+    except OSError as error:  # a read-only cache: later lessons then quote the course's own record
+        print(f"Not remembered for later lessons: {error}")
+    return _Shown(entry)
+
+
+def provenance() -> dict:
+    """Say when, on what and with which versions something was measured; taught in lesson 00."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of tensorflow and tensorflow-cpu only one is installed
+    return {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "versions": versions,
+    }
+
+
+def _processor():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def recall(lesson: str, profile: str) -> tuple[dict, str]:
+    """Give an earlier lesson's numbers: of your own last run, else of the course's own record.
+
+    Args:
+        lesson: the notebook's name without ending.
+        profile: whose parameters it ran with.
+
+    Returns:
+        (numbers, "your run" or "the course's record"); ({}, "not run yet") if there are none.
+
+    Taught in lesson 04.
+    """
+    own = cache_dir() / "results" / profile / f"{lesson}.json"
+    if own.exists():
+        return json.loads(own.read_text("utf-8"))["numbers"], "your run"
+    stored = load_stored(profile).get(lesson)
+    return (stored["numbers"], "the course's record") if stored else ({}, "not run yet")
+
+
+def load_stored(profile: str) -> dict[str, dict]:
+    """Read the course's own record of a profile: lesson → entry; {} if there is none."""
+    path = STORED / f"{profile}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def store(entries: dict[str, dict], profile: str) -> Path:
+    """Merge entries, lesson → entry, into the course's own record of a profile."""
+    path = STORED / f"{profile}.json"
+    merged = dict(sorted((load_stored(profile) | entries).items()))
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(merged, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return path
