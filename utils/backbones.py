@@ -9,11 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
-from keras import layers
-
 from utils.efficientnet_lite import EfficientNetLite0, weights_path
 from utils.folders import weights_dir
+from utils.framework import keras, layers
 
 
 class WeightsError(RuntimeError):
@@ -31,6 +29,21 @@ class ReverseChannels(layers.Layer):
     def compute_output_shape(self, input_shape):
         """Same shape as the input."""
         return input_shape
+
+
+@keras.saving.register_keras_serializable(package="transfer_learning_course")
+class ConvBase(keras.Model):
+    """A functional model that runs in inference mode, whatever it is part of; lesson 04.
+
+    Tutorials call a base with `training=False` to keep its batch-norm statistics still. Inside
+    another functional model Keras 3.15 replaces that argument by the outer model's own (see
+    `operation_fn` in keras/src/models/functional.py), and unfrozen statistics move. So here the
+    base itself says so. Its weights can still learn.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        """Run the graph in inference mode; `training` is ignored."""
+        return super().call(inputs, training=False, mask=mask)
 
 
 def _caffe():
@@ -146,7 +159,7 @@ def build(
         include_top: with ImageNet's 1,000-class layer.
 
     Returns:
-        A functional model, float32 RGB 0–255 (batch, image_size, image_size, 3) → the last feature
+        A `ConvBase`, float32 RGB 0–255 (batch, image_size, image_size, 3) → the last feature
         map; or class probabilities with the top. Its layers keep the names of the source.
 
     Raises:
@@ -166,7 +179,7 @@ def build(
     if x is inputs:  # some builders rename the tensor they are given
         x = layers.Activation("linear", name="pixels_as_they_are")(x)
     model = backbone.builder(include_top=include_top, weights=None, input_tensor=x)
-    model = keras.Model(inputs, model.outputs[0], name=name)
+    model = ConvBase(inputs, model.outputs[0], name=name)
     if weights is not None:
         plain = _with_weights(name, backbone, weights, include_top, shape)
         model.set_weights(plain.get_weights())

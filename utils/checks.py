@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import keras
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from utils.datasets import DataSet
+from utils.framework import keras
 
 
 class CheckError(AssertionError):

@@ -14,7 +14,7 @@ def set_seed(seed: int) -> None:
     On one machine with one thread layout the lessons then give the same numbers; on another
     processor sums are rounded in another order, and numbers are close but not equal.
     """
-    import keras
+    from utils.framework import keras
 
     keras.utils.set_random_seed(seed)
 

@@ -89,7 +89,7 @@ class Split:
 
         Taught in lesson 00.
         """
-        import tensorflow as tf  # here, so that listing files does not wait for TensorFlow
+        from utils.framework import tf  # here, so that listing files does not wait for TensorFlow
 
         if shuffle_seed is not None and self.name != "train":
             raise ValueError(f"the {self.name} split is never shuffled: leave shuffle_seed out")

@@ -58,10 +58,10 @@ def download(archive: Archive, path: Path, way_out: str) -> Path:
             _stream(archive, partial)
             _verify(archive, partial)
     except requests.RequestException as error:
-        reason = type(error).__name__
-        if error.response is not None:
-            reason = f"status {error.response.status_code}"
-        raise DownloadError(f"{host} could not be reached ({reason}): {way_out}") from error
+        reason = f"could not be reached ({type(error).__name__})"
+        if error.response is not None and not error.response.ok:
+            reason = f"answered with status {error.response.status_code}"
+        raise DownloadError(f"{host} {reason}: {way_out}") from error
     except ValueError as error:
         raise DownloadError(f"the file from {host} was refused, {error}: {way_out}") from error
     return path

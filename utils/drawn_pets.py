@@ -8,18 +8,22 @@ Each cue is likely, none is certain. Colours, background, size, place, tilt, clu
 come from the same distributions for both classes, so that they tell nothing.
 """
 
+import json
 import math
+import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
-from utils.folders import whole_file
+from utils.folders import ROOT, whole_file
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -33,14 +37,14 @@ _IRIS = [(122, 168, 74), (222, 176, 54), (92, 58, 34), (84, 140, 190), (160, 110
 
 # How often a class shows a cue: (cat, dog).
 _CUES = {
-    "floppy_ears": (0.10, 0.80),
-    "long_muzzle": (0.08, 0.85),
-    "whiskers": (0.85, 0.12),
-    "slit_pupils": (0.75, 0.05),
-    "stripes": (0.45, 0.08),
+    "floppy_ears": (0.08, 0.85),
+    "long_muzzle": (0.06, 0.88),
+    "whiskers": (0.88, 0.10),
+    "slit_pupils": (0.80, 0.04),
+    "stripes": (0.45, 0.06),
     "eye_patch": (0.12, 0.35),
-    "tongue": (0.04, 0.45),
-    "big_nose": (0.06, 0.85),
+    "tongue": (0.03, 0.45),
+    "big_nose": (0.05, 0.88),
 }
 
 
@@ -269,19 +273,42 @@ def draw_split(
         for index in range(first, first + count):
             path = folder / class_name / f"{class_name}_{index:04d}.jpg"
             if not path.exists():
-                jobs.append((path, seed, index, class_name))
-    # "spawn": a forked copy of a process that runs TensorFlow can hang.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for _ in tqdm(
-            pool.map(_draw_file, jobs, chunksize=25), total=len(jobs), desc=description, leave=False
-        ):
-            pass
+                jobs.append((str(path), seed, index, class_name))
+    _draw_in_parallel(jobs, description)
 
 
-def _draw_file(job):
-    path, seed, index, class_name = job
-    with whole_file(path) as partial:
-        draw(seed, index, class_name).save(partial, "JPEG", quality=92)
+def _draw_in_parallel(jobs, description):
+    """Give each core a share of the jobs.
+
+    Processes of our own and not `multiprocessing`: a forked copy of a process that runs TensorFlow
+    can hang, and a spawned one runs the caller's script again.
+    """
+    workers = min(os.cpu_count() or 1, len(jobs))
+    command = [sys.executable, "-m", "utils.drawn_pets"]
+    shares = [json.dumps(jobs[worker::workers]) for worker in range(workers)]
+    with tqdm(total=len(jobs), desc=description, leave=False) as bar, ExitStack() as stack:
+        processes = []
+        for share in shares:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
+            )
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)  # none goes on after an error or an interruption
+            process.stdin.write(share)
+            process.stdin.close()
+        for process in processes:
+            for _ in process.stdout:  # a line for each picture
+                bar.update()
+            if process.wait() != 0:
+                reason = process.stderr.read().strip().rsplit("\n", 1)[-1]
+                raise OSError(f"drawing pictures stopped: {reason}")
+
+
+def _work():
+    for path, seed, index, class_name in json.load(sys.stdin):
+        with whole_file(Path(path)) as partial:
+            draw(seed, index, class_name).save(partial, "JPEG", quality=92)
+        print(flush=True)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:
@@ -305,3 +332,7 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
         if not folder.is_dir():
             raise
         shutil.rmtree(partial, ignore_errors=True)  # another lesson drew the same set meanwhile
+
+
+if __name__ == "__main__":
+    _work()

@@ -15,9 +15,9 @@ from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
 
-import keras
 import numpy as np
-from keras import layers
+
+from utils.framework import keras, layers
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 NUM_BLOCKS = 16

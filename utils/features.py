@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from utils import pictures
 from utils.datasets import Split
 from utils.folders import cache_dir, remove_stale_partials, whole_file
+from utils.framework import keras, tf
 
 
 @dataclass(frozen=True)

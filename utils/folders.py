@@ -49,6 +49,8 @@ def whole_file(path: Path):
         yield partial
         os.replace(partial, path)
     except OSError as error:
+        if error.errno is None:  # not from the disk: errors of `requests` are of this kind, too
+            raise
         raise type(error)(error.errno, _explain(path, error)) from error
     finally:
         partial.unlink(missing_ok=True)

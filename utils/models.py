@@ -1,9 +1,7 @@
 """Heads, and what may learn."""
 
-import keras
-from keras import layers
-
 from utils.backbones import BACKBONES
+from utils.framework import keras, layers
 
 
 def head(

@@ -1,0 +1,38 @@
+# Two commands: `make course` runs the lessons, `make test` proves them. Both set up what they need.
+PYTHON ?= python3
+PROFILE ?= drawn
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: course lab test check lock clean
+
+course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
+	$(RUN) -m utils.course run --profile $(PROFILE)
+
+lab: $(VENV)/.ready  ## open JupyterLab on the lessons; PROFILE=photos opens copies set up for that
+	$(RUN) -m utils.course lab --profile $(PROFILE)
+
+test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored notebooks
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(RUN) -m pytest --nbval-lax tests notebooks
+
+check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke run
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(RUN) -m pytest -m check tests
+
+lock: $(VENV)/.ready  ## resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra test --python-version 3.11 \
+	  pyproject.toml --output-file requirements.lock
+
+clean:  ## remove the environment and everything in data/ but its card
+	rm -rf $(VENV) transfer_learning_course.egg-info
+	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else \
+	  "This course needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
+	touch $@

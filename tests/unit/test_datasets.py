@@ -1,0 +1,188 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_classes
+from utils import checks, datasets
+from utils.datasets import DataSetError
+
+pytestmark = pytest.mark.check
+
+
+def names(split):
+    return {path.name for path in split.paths}
+
+
+def test_class_folders_are_split_in_every_class(home, tmp_path):
+    data = datasets.load(write_classes(tmp_path / "pets", 100))
+    assert data.class_names == ("cat", "dog")
+    for split, count in zip(data.splits, (70, 15, 15), strict=True):
+        assert np.bincount(split.labels).tolist() == [count, count]
+    checks.disjoint(data)
+
+
+def test_splits_do_not_depend_on_file_names_and_survive_new_files(home, tmp_path, monkeypatch):
+    first = datasets.load(write_classes(tmp_path / "pets", 20))
+    before = {d: split.name for split in first.splits for d in split.digests}
+    shutil.copytree(tmp_path / "pets", tmp_path / "renamed")
+    for i, path in enumerate(sorted((tmp_path / "renamed").rglob("*.png"), reverse=True)):
+        path.rename(path.with_name(f"{i:03d}.png"))
+    renamed = datasets.load(tmp_path / "renamed")
+    assert {d: split.name for split in renamed.splits for d in split.digests} == before
+    write_classes(tmp_path / "pets", 10, first=20)
+    grown = datasets.load(tmp_path / "pets")
+    after = {d: split.name for split in grown.splits for d in split.digests}
+    assert len(after) == 60
+    assert {digest: after[digest] for digest in before} == before
+
+
+def test_copies_of_a_picture_stay_on_one_side(home, pets_folder):
+    for i, path in enumerate(sorted((pets_folder / "cat").iterdir())):
+        shutil.copy(path, pets_folder / "cat" / f"copy {i}.png")
+    data = datasets.load(pets_folder)
+    checks.disjoint(data)
+    assert sum(map(len, data.splits)) == 30
+
+
+def test_a_picture_in_two_classes_is_left_out_and_named(home, pets_folder):
+    shutil.copy(pets_folder / "cat" / "cat 0.png", pets_folder / "dog" / "traitor.png")
+    data = datasets.load(pets_folder)
+    assert ["traitor.png" in reason for reason in data.left_out] == [True]
+    assert not any("traitor.png" in names(split) for split in data.splits)
+
+
+def make_splits(folder, per_class=3):
+    for i, split in enumerate(datasets.SPLITS):
+        write_classes(folder / split, per_class, first=10 * i)
+    return folder
+
+
+def test_given_splits_are_used_as_they_are(home, tmp_path):
+    data = datasets.load(make_splits(tmp_path / "pets"))
+    assert [sorted(names(s))[0] for s in data.splits] == ["cat 0.png", "cat 10.png", "cat 20.png"]
+    assert [p.parent.name for p in data.train.paths] == ["cat"] * 3 + ["dog"] * 3
+
+
+def test_a_data_set_found_in_the_data_folder_is_used_as_it_is(home):
+    make_splits(home / "data" / "cats_vs_dogs")
+    before = sorted(p for p in (home / "data").rglob("*"))
+    assert len(datasets.load("cats_vs_dogs").train) == 6
+    assert sorted(p for p in (home / "data").rglob("*")) == before
+
+
+def test_unreadable_files_are_named_and_the_good_ones_used(home, pets_folder, capsys):
+    (pets_folder / "cat" / "text.jpg").write_text("no picture")
+    (pets_folder / "dog" / "größe 1.png").write_bytes(b"")
+    data = datasets.load(pets_folder)
+    assert sum(map(len, data.splits)) == 20
+    assert len(data.left_out) == 2
+    said = capsys.readouterr().out
+    assert "2 files are left out" in said
+    assert "cat/text.jpg: not a picture" in said
+    assert f"{pets_folder}/cat" not in said  # names are short
+
+
+def test_a_changed_picture_is_looked_at_again(home, pets_folder):
+    old = datasets.load(pets_folder)
+    path = old.train.paths[0]
+    path.write_bytes((pets_folder / "dog" / "dog 3.png").read_bytes())
+    os.utime(path, ns=(1, 1))  # whatever the clock says
+    new = datasets.load(pets_folder)
+    assert path not in new.train.paths or new.train.digests != old.train.digests
+
+
+def test_a_damaged_memory_is_made_anew(home, pets_folder):
+    before = datasets.load(pets_folder)
+    for path in (home / "cache").rglob("*.json"):
+        path.write_text("{ damaged")
+    after = datasets.load(pets_folder)
+    assert [s.paths for s in after.splits] == [s.paths for s in before.splits]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: shutil.rmtree(f / "dog"), "holds 1 class folders"),
+        (
+            lambda f: [p.unlink() for p in (f / "dog").iterdir()],
+            "no readable picture of class 'dog'",
+        ),
+        (lambda f: shutil.rmtree(f), "no data set or folder"),
+    ],
+)
+def test_a_useless_folder_gets_one_sentence(home, pets_folder, spoil, message):
+    spoil(pets_folder)
+    with pytest.raises(DataSetError, match=message) as caught:
+        datasets.load(pets_folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [("test", "is missing"), ("validation/dog", "class folders"), ("test/dog", "class folders")],
+)
+def test_a_missing_split_or_class_is_named(home, tmp_path, gone, message):
+    folder = make_splits(tmp_path / "pets")
+    shutil.rmtree(folder / gone)
+    with pytest.raises(DataSetError, match=message):
+        datasets.load(folder)
+
+
+def test_different_classes_in_different_splits_are_named(home, tmp_path):
+    folder = make_splits(tmp_path / "pets")
+    (folder / "test" / "dog").rename(folder / "test" / "cow")
+    with pytest.raises(DataSetError, match=r"cow, dog"):
+        datasets.load(folder)
+
+
+def test_an_unknown_name_lists_what_there_is(home):
+    with pytest.raises(DataSetError, match="drawn_pets, cats_vs_dogs, cats_vs_dogs_full"):
+        datasets.load("cats")
+
+
+def test_limit_keeps_the_first_of_each_class(pets):
+    few = pets.train.limit(2)
+    assert few.labels.tolist() == [0, 0, 1, 1]
+    assert few.paths == tuple(p for i in (0, 1) for p in pets.train.paths[i * 7 : i * 7 + 2])
+    assert pets.train.limit(0) is pets.train
+    assert len(datasets.load(pets.name, per_class=1).test) == 2
+
+
+def test_batches_hold_every_picture_in_file_order(pets):
+    batches = list(pets.train.batches(16, 4))
+    images = np.concatenate([x for x, _ in batches])
+    assert [len(x) for x, _ in batches] == [4, 4, 4, 2]
+    assert images.dtype == np.float32
+    assert np.array_equal(images, pets.train.pixels(16))
+    assert 1 < images.max() <= 255
+    assert np.array_equal(np.concatenate([y for _, y in batches]), pets.train.labels)
+
+
+def test_shuffled_batches_change_with_the_epoch_and_repeat_with_the_seed(pets):
+    def epochs(seed):
+        batches = pets.train.batches(16, 4, shuffle_seed=seed)
+        return [np.concatenate([x for x, _ in batches]) for _ in range(2)]
+
+    first, second = epochs(3)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(np.sort(first.ravel()), np.sort(second.ravel()))
+    assert all(np.array_equal(a, b) for a, b in zip(epochs(3), (first, second), strict=True))
+    assert not np.array_equal(epochs(4)[0], first)
+
+
+def test_pictures_and_labels_stay_together_when_shuffled(pets):
+    known = {
+        image.tobytes(): label
+        for image, label in zip(pets.train.pixels(16), pets.train.labels, strict=True)
+    }
+    for images, labels in pets.train.batches(16, 4, shuffle_seed=1):
+        for image, label in zip(images.numpy().astype("uint8"), labels.numpy(), strict=True):
+            assert known[image.tobytes()] == label
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_only_train_is_ever_shuffled(pets, name):
+    with pytest.raises(ValueError, match="never shuffled"):
+        getattr(pets, name).batches(16, shuffle_seed=1)

@@ -1,0 +1,31 @@
+"""TensorFlow and Keras, imported once and without TensorFlow's two start-up notes.
+
+The notes say that a fast CPU library is in use. They are written below Python, where no setting
+hides them, and would be the first thing a learner reads in every lesson.
+"""
+
+import os
+import tempfile
+
+_NOTES = (b"oneDNN custom operations are on", b"before absl::InitializeLog() is called")
+
+
+def _import_quietly():
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            import tensorflow
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            written.seek(0)
+            kept = [line for line in written if not any(note in line for note in _NOTES)]
+            os.write(2, b"".join(kept))
+    import keras
+
+    return tensorflow, keras
+
+
+tf, keras = _import_quietly()
+layers = keras.layers
