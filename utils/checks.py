@@ -25,11 +25,11 @@ def unchanged(model: keras.Model) -> Iterator[None]:
 
     Taught in lesson 03.
     """
-    before = [np.array(weight) for weight in model.weights]
+    before = [weight.numpy() for weight in model.weights]
     yield
     moved = {}
     for weight, old in zip(model.weights, before, strict=True):
-        new = np.array(weight)
+        new = weight.numpy()
         if not np.array_equal(new, old, equal_nan=True):
             moved[weight.path] = float(np.abs(new - old).max())
     if moved:

@@ -68,7 +68,8 @@ def attach(
         augmentation: layers from pixels to pixels.
 
     Returns:
-        A model from float32 RGB 0–255 (batch, side, side, 3) to the head's probabilities.
+        A model from float32 RGB 0–255 (batch, side, side, 3) to the head's probabilities. `fit`,
+        `evaluate` and `predict` know when to augment; calling it yourself, say `training=False`.
 
     Taught in lesson 03.
     """

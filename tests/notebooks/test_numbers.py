@@ -1,0 +1,136 @@
+"""What prose and README say is what the record holds; and the record holds what was promised."""
+
+import re
+
+import nbformat
+import pytest
+
+from utils import results, runner, tables
+from utils.folders import ROOT
+
+pytestmark = pytest.mark.check
+
+# Numbers that lessons quote from others, or that are settings. Everything else must be measured.
+QUOTED = {
+    "02_dense_head": {"0.8": "smoothing factor"},
+    "03_frozen_base_with_augmentation": {
+        "0.96": "the book's first edition, notebook 5.3",
+        "0.90": "its readers, deep-learning-with-python-notebooks issue 21",
+    },
+}
+
+
+def entry(profile, start):
+    return next(v for k, v in results.load_stored(profile).items() if k.startswith(start))
+
+
+def number(profile, start, name):
+    return entry(profile, start)["numbers"][name]
+
+
+def unexplained(text, quoted, measured):
+    """Decimal fractions in a text that are neither quoted nor a rounding of something measured."""
+    found = re.findall(r"(?<![\d.])0\.\d+", text)
+    return [
+        written
+        for written in found
+        if written not in quoted
+        and not any(f"{value:.{len(written) - 2}f}" == written for value in measured)
+    ]
+
+
+@pytest.mark.parametrize("lesson", runner.lessons())
+def test_numbers_in_the_prose_are_measured_or_quoted(lesson):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    measured = [
+        value
+        for profile in ("drawn", "photos")
+        for value in results.load_stored(profile).get(lesson, {"numbers": {}})["numbers"].values()
+    ]
+    assert unexplained(text, QUOTED.get(lesson, {}), measured) == []
+
+
+def test_an_invented_number_is_noticed():
+    assert unexplained("we reach 0.97 and 0.912", {"0.8": ""}, [0.9123]) == ["0.97"]
+
+
+@pytest.mark.parametrize("lesson", runner.lessons())
+def test_the_minutes_of_a_lesson_are_those_measured(lesson):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
+    said = re.search(r"\*\*Time on two cores\*\*: (\d+) minutes?\.", notebook.cells[0].source)
+    assert int(said[1]) == tables.minutes(results.load_stored("drawn")[lesson])
+
+
+@pytest.mark.parametrize("lesson", runner.lessons())
+def test_the_stored_notebook_and_the_record_are_one_run(lesson):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
+    shown = [
+        output.data[results.MIME]["numbers"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if results.MIME in output.get("data", {})
+    ]
+    assert shown == [results.load_stored("drawn")[lesson]["numbers"]]
+
+
+def test_readme_is_up_to_date():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert tables.update(text) == text
+
+
+def test_readme_quotes_only_what_is_measured_or_the_sources():
+    text = (ROOT / "README.md").read_text("utf-8")
+    text = re.sub(r"<!-- (lessons|results) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
+    measured = [
+        value
+        for profile in ("drawn", "photos")
+        for stored in results.load_stored(profile).values()
+        for value in stored["numbers"].values()
+    ]
+    sources = {"0.96": "book", "0.90": "its readers", "0.968": "book", "0.903": "book"}
+    assert unexplained(text, sources, measured) == []
+
+
+@pytest.mark.parametrize("profile", ["drawn", "photos"])
+def test_the_record_says_where_it_comes_from(profile):
+    stored = results.load_stored(profile)
+    assert list(stored) == [lesson for lesson in runner.lessons() if lesson[0] == "0"]
+    for one in stored.values():
+        assert {"seed", "seconds", "longest_cell_seconds", "processor", "cores"} <= set(one)
+        assert {"keras", "numpy"} <= set(one["versions"])
+        for name, value in one["numbers"].items():
+            assert "accuracy" not in name or 0 <= value <= 1
+
+
+# -- what the course promises of its default profile and of the photographs
+
+
+def test_the_arc_of_the_default_profile():
+    scratch = number("drawn", "00", "test_accuracy")
+    dense = number("drawn", "02", "test_accuracy")
+    tuned = number("drawn", "04", "test_accuracy")
+    assert scratch <= 0.75
+    assert dense >= 0.90
+    assert tuned >= 0.96
+
+
+def test_the_default_profile_is_quick():
+    stored = results.load_stored("drawn").values()
+    assert sum(one["seconds"] for one in stored) <= 600
+    assert max(one["longest_cell_seconds"] for one in stored) <= 60
+
+
+def test_photographs_preprocessing_and_the_books_number():
+    assert number("photos", "02", "validation_accuracy") >= 0.955
+    assert 0.88 <= number("photos", "02", "unit_preprocessing_validation_accuracy") <= 0.92
+
+
+def test_photographs_fine_tuned():
+    assert number("photos", "04", "test_accuracy") >= 0.965
+    assert number("photos", "04", "test_pictures") == 500
+
+
+def test_the_books_count_of_trainable_arrays():
+    assert number("photos", "03", "trainable_before") == 30
+    assert number("photos", "03", "trainable_after") == 4

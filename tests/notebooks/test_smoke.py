@@ -1,0 +1,50 @@
+"""Every lesson runs headlessly with few pictures, and leaves the checkout as it was."""
+
+import json
+import subprocess
+
+import nbformat
+import pytest
+
+from utils import runner
+from utils.folders import ROOT
+
+LESSONS = runner.lessons()
+
+
+def git_status():
+    done = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def smoke(lesson, tmp_path, monkeypatch):
+    """Run a lesson with a cache and results of its own; the pictures are shared."""
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(runner, "runs_dir", lambda profile: tmp_path / "runs")
+    before = git_status()
+    run = runner.run(lesson, "smoke", cell_timeout=300)
+    assert git_status() == before
+    return run
+
+
+@pytest.mark.parametrize(
+    "lesson",
+    [pytest.param(LESSONS[2], marks=pytest.mark.check), *LESSONS[:2], *LESSONS[3:]],
+)
+def test_a_lesson_runs_with_few_pictures(lesson, tmp_path, monkeypatch):
+    run = smoke(lesson, tmp_path, monkeypatch)
+    assert run.entry["profile"] == "smoke"
+    assert run.entry["numbers"][run.entry["headline"]] is not None
+    default = runner.default_parameters(lesson)
+    counted = [v for name, v in run.entry["numbers"].items() if name.endswith("_pictures")]
+    # The parameters reached the cells: 20 of each class, and not all.
+    assert default["PER_CLASS"] == 0 and set(counted) == {40}
+    executed = nbformat.read(run.notebook, 4)
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    page = run.html.read_text("utf-8")
+    assert page.count("<img") == page.count("<img alt=") + page.count("<img src=") > 0
+    assert "No description has been provided" not in page
+    json.dumps(run.entry)

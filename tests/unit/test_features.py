@@ -1,0 +1,237 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.conftest import write_classes
+from utils import backbones, datasets, features, pictures
+from utils.folders import ROOT, remove_stale_partials, whole_file
+
+pytestmark = pytest.mark.check
+
+
+def test_every_picture_in_file_order_the_tail_included(pets, toy):
+    found = features.extract(toy, pets.train, batch_size=4)  # 14 pictures: a tail of 2
+    expected = toy(pets.train.pixels(32).astype("float32"))
+    assert found.values.shape == (14, 2, 2, 4)
+    assert found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(found.labels, pets.train.labels)
+    assert found.paths == pets.train.paths
+
+
+@pytest.mark.parametrize("batch_size", [1, 14, 100])
+def test_the_batch_size_does_not_matter(pets, toy, batch_size):
+    found = features.extract(toy, pets.train, batch_size)
+    np.testing.assert_allclose(
+        found.values, toy(pets.train.pixels(32).astype("float32")), atol=1e-4
+    )
+
+
+def test_the_second_time_nothing_runs(pets, toy):
+    first = features.extract(toy, pets.train)
+    second = features.extract(toy, pets.train)
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert np.array_equal(first.values, second.values)
+
+
+def change_a_weight(toy, split):
+    kernel, bias = toy.get_layer("block2_conv").get_weights()
+    kernel[0, 0, 0, 0] += 1e-3
+    toy.get_layer("block2_conv").set_weights([kernel, bias])
+    return toy, split
+
+
+def change_a_statistic(toy, split):
+    toy.get_layer("block2_bn").moving_mean.assign([1e-3, 0, 0, 0])
+    return toy, split
+
+
+def change_a_picture(toy, split):
+    path = split.paths[3]
+    path.write_bytes(path.with_name(f"{path.parent.name} 9.png").read_bytes())
+    folder = path.parents[1]
+    changed = datasets.load(folder)
+    everything = {p: d for s in changed.splits for p, d in zip(s.paths, s.digests, strict=True)}
+    return toy, replace(split, digests=tuple(everything[p] for p in split.paths))
+
+
+def change_the_order(toy, split):
+    return toy, replace(split, digests=split.digests[::-1], paths=split.paths[::-1])
+
+
+def leave_one_out(toy, split):
+    return toy, replace(
+        split, digests=split.digests[1:], paths=split.paths[1:], labels=split.labels[1:]
+    )
+
+
+def cut_lower(toy, split):
+    from utils.framework import keras
+
+    return keras.Model(toy.input, toy.get_layer("block1_relu").output, name="toy"), split
+
+
+CHANGES = [change_a_weight, change_a_statistic, change_a_picture]
+CHANGES += [change_the_order, leave_one_out, cut_lower]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_is_computed_anew(pets, toy, change):
+    before = features.cache_key(toy, pets.train)
+    features.extract(toy, pets.train)
+    changed_toy, changed_split = change(toy, pets.train)
+    assert features.cache_key(changed_toy, changed_split) != before
+    assert not features.extract(changed_toy, changed_split).from_cache
+
+
+def test_preprocessing_and_size_change_the_key(pets):
+    builds = [(32, "own"), (32, "unit"), (64, "own")]
+    bases = [backbones.build("efficientnet_lite0", size, how) for size, how in builds]
+    keys = {features.cache_key(base, pets.train) for base in bases}
+    assert len(keys) == 3
+
+
+def test_the_key_does_not_change_with_names_time_or_what_may_learn(pets):
+    first = backbones.build("inception_v3", 96, weights=None)
+    again = backbones.build("inception_v3", 96, weights=None)  # other automatic layer names
+    again.set_weights(first.get_weights())
+    assert [a.name for a in first.layers] != [b.name for b in again.layers]
+    again.trainable = False
+    assert features.cache_key(first, pets.train) == features.cache_key(again, pets.train)
+
+
+def test_the_key_is_the_same_in_another_process(pets):
+    """Hash seeds and module state of a process must not leak into the key."""
+    script = (
+        "from utils import backbones, features\n"
+        "print(features.model_digest(backbones.build('efficientnet_lite0', 32)))"
+    )
+    here = features.model_digest(backbones.build("efficientnet_lite0", 32))
+    out = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert out.stdout.strip() == here
+
+
+def spoil_middle(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_middle,
+        lambda p: p.write_bytes(p.read_bytes()[:-10]),
+        lambda p: p.write_bytes(b""),
+        lambda p: p.with_suffix(".sha256").write_text("0" * 64),
+    ],
+)
+def test_a_damaged_cache_is_noticed_and_mended(pets, toy, home, spoil, capsys):
+    good = np.array(features.extract(toy, pets.train).values)
+    (path,) = (home / "cache" / "features").glob("*.npy")
+    spoil(path)
+    again = features.extract(toy, pets.train)
+    assert not again.from_cache
+    assert np.array_equal(again.values, good)
+    assert "damaged" in capsys.readouterr().out
+    assert features.extract(toy, pets.train).from_cache
+
+
+SLOW = """
+import sys, time
+from utils import backbones, datasets, features, pictures
+read = pictures.read
+def slow(path, size=None):
+    time.sleep(0.05)
+    return read(path, size)
+pictures.read = slow
+data = datasets.load(sys.argv[1])
+pictures_seen = open(sys.argv[2], "w").write("started")
+features.extract(backbones.build("efficientnet_lite0", 32), data.train, batch_size=2)
+"""
+
+
+def test_killed_half_way_the_next_run_is_right(home, pets_folder, lite):
+    started = home / "started"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(pets_folder), str(started)], cwd=ROOT
+    )
+    folder = home / "cache" / "features"
+    deadline = time.monotonic() + 120
+    while not (folder.exists() and list(folder.glob(".*.partial"))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(folder.glob("*.npy"))
+    data = datasets.load(pets_folder)
+    found = features.extract(lite, data.train)
+    np.testing.assert_allclose(
+        found.values, lite(data.train.pixels(32).astype("float32")), atol=1e-3
+    )
+    (left,) = folder.glob(".*.partial")
+    os.utime(left, (0, 0))
+    assert remove_stale_partials(folder) == 1
+    assert sorted(p.suffix for p in folder.iterdir()) == [".npy", ".sha256"]
+
+
+def test_a_file_that_is_being_written_is_not_removed(tmp_path):
+    (tmp_path / ".young.partial").touch()
+    assert remove_stale_partials(tmp_path) == 0
+    assert remove_stale_partials(tmp_path / "missing") == 0
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(home, tmp_path, toy):
+    few = datasets.load(write_classes(tmp_path / "few", 20)).train
+    features.extract(toy, few)
+    process = psutil.Process()
+    labels = np.tile(few.labels, 60)
+    many = replace(few, paths=few.paths * 60, labels=labels, digests=few.digests * 60)
+    before = process.memory_info().rss
+    features.extract(toy, many)
+    grown = process.memory_info().rss - before
+    assert len(many) * 32 * 32 * 3 * 4 > 20e6  # what keeping the pictures would have taken
+    assert grown < 15e6
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(pets, toy, home, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(features.np.lib.format, "open_memmap", full)
+    with pytest.raises(OSError, match=r"No space left on device.*MB free.*make room"):
+        features.extract(toy, pets.train)
+    assert list((home / "cache" / "features").iterdir()) == []
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyError), whole_file(path) as partial:
+        partial.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_for_now(pets, toy, home, monkeypatch, capsys):
+    blocked = home / "a file where a folder should be"
+    blocked.write_text("")
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(blocked))
+    found = features.extract(toy, pets.train)
+    assert len(found.values) == 14
+    assert "cannot be written" in capsys.readouterr().out
+
+
+def test_a_picture_that_broke_since_is_named(pets, toy):
+    pets.train.paths[5].write_text("broken")
+    with pytest.raises(pictures.PictureError, match=pets.train.paths[5].name):
+        features.extract(toy, pets.train)

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from utils import backbones, checks, models
+from utils.framework import keras, layers
+
+pytestmark = pytest.mark.check
+
+
+def test_the_books_head_has_the_books_size():
+    """Source S2: with VGG16 at 150 px, 16,812,353 parameters in all; 30 arrays, then 4."""
+    base = backbones.build("vgg16", 150, weights=None)
+    head = models.head(base.output_shape[1:], 2)
+    model = models.attach(base, head)
+    assert base.output_shape[1:] == (4, 4, 512)
+    assert base.count_params() == 14_714_688
+    assert model.count_params() == 16_812_353
+    assert len(model.trainable_weights) == 30
+    models.freeze(base)
+    assert len(model.trainable_weights) == 4
+
+
+@pytest.mark.parametrize(
+    ("classes", "units", "pooling", "shape", "params"),
+    [
+        (2, 8, "flatten", (None, 1), 36 * 8 + 8 + 8 + 1),
+        (2, 0, "average", (None, 1), 4 + 1),
+        (3, 8, "average", (None, 3), 4 * 8 + 8 + 8 * 3 + 3),
+    ],
+)
+def test_heads(classes, units, pooling, shape, params):
+    head = models.head((3, 3, 4), classes, units, pooling=pooling)
+    assert head.output_shape == shape
+    assert head.count_params() == params
+    said = head(np.random.default_rng(0).normal(size=(5, 3, 3, 4))).numpy()
+    assert ((said >= 0) & (said <= 1)).all()
+    if classes > 2:
+        np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
+
+
+def test_dropout_is_where_it_was_asked_for():
+    head = models.head((2, 2, 3), 2, 8, 0.3)
+    rates = [layer.rate for layer in head.layers if isinstance(layer, layers.Dropout)]
+    assert rates == [0.3]
+
+
+@pytest.mark.parametrize("wrong", [{"num_classes": 1}, {"num_classes": 2, "pooling": "max"}])
+def test_a_wrong_head_is_named(wrong):
+    with pytest.raises(ValueError, match=r"two classes|flatten and average"):
+        models.head((2, 2, 3), **wrong)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_loss_fits_the_head(classes, noise):
+    head = models.head((32, 32, 3), classes, 4, pooling="average")
+    head.compile("adam", models.loss_for(classes), metrics=["accuracy"])
+    history = head.fit(noise[0], noise[1], epochs=1, verbose=0).history
+    assert 0 <= history["accuracy"][0] <= 1
+    assert np.isfinite(history["loss"][0])
+
+
+def test_attached_it_says_what_the_head_says_of_the_features(toy, noise):
+    head = models.head(toy.output_shape[1:], 2, 8)
+    model = models.attach(toy, head)
+    np.testing.assert_allclose(model(noise[0]), head(toy(noise[0])), atol=1e-6)
+
+
+def test_augmentation_acts_in_training_only(toy, noise):
+    flip = keras.Sequential([layers.RandomRotation(0.4, seed=1)])
+    model = models.attach(toy, models.head(toy.output_shape[1:], 2, 0), flip)
+    plain = models.attach(toy, model.layers[-1])
+    np.testing.assert_allclose(model(noise[0], training=False), plain(noise[0]), atol=1e-6)
+    np.testing.assert_allclose(model.predict(noise[0], verbose=0), plain(noise[0]), atol=1e-6)
+    assert not np.allclose(model(noise[0], training=True), plain(noise[0]), atol=1e-4)
+
+
+def test_frozen_it_does_not_move_and_the_head_does(toy, noise):
+    head = models.head(toy.output_shape[1:], 2, 0)
+    model = models.attach(toy, head)
+    models.freeze(toy)
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    before = head.get_weights()[0]
+    with checks.unchanged(toy):
+        model.fit(*noise, verbose=0)
+    assert not np.array_equal(before, head.get_weights()[0])
+
+
+def test_unfreezing_lets_a_block_and_all_above_it_learn(toy, noise):
+    models.freeze(toy)
+    models.unfreeze_from(toy, "block2")
+    assert {name.split("_")[0] for name in checks.trainable_names(toy)} == {"block2"}
+    model = models.attach(toy, models.head(toy.output_shape[1:], 2, 0))
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    below = keras.Model(toy.input, toy.get_layer("block1_relu").output)
+    with checks.unchanged(below):
+        model.fit(*noise, verbose=0)
+    with pytest.raises(checks.CheckError), checks.unchanged(toy):
+        model.fit(*noise, verbose=0)
+
+
+def test_a_block_is_its_whole_name():
+    """block1 must not mean block10 to block16."""
+    base = backbones.build("efficientnet_lite0", 32, weights=None)
+    models.unfreeze_from(base, "block10")
+    first = checks.trainable_names(base)[0]
+    assert first.startswith("block10_")
+    models.unfreeze_from(base, "stem")
+    assert checks.trainable_names(base)[0].startswith("stem")
+
+
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_every_block_of_every_backbone_can_be_unfrozen(name):
+    base = backbones.build(name, 96, weights=None)
+    counts = []
+    for block in backbones.entry(name).blocks:
+        models.unfreeze_from(base, block)
+        counts.append(len(base.trainable_weights))
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1] or name == "inception_v3"
+
+
+def test_an_unknown_block_lists_the_blocks_and_changes_nothing():
+    base = backbones.build("vgg16", 32, weights=None)
+    models.freeze(base)
+    with pytest.raises(ValueError, match="vgg16 has no block 'block6'; there are block1, block2"):
+        models.unfreeze_from(base, "block6")
+    assert base.trainable_weights == []
+
+
+def test_an_unknown_block_of_another_model_lists_its_layers(toy):
+    with pytest.raises(ValueError, match="block1_conv"):
+        models.unfreeze_from(toy, "block")

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from utils import results, tables
+
+pytestmark = pytest.mark.check
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "STORED", tmp_path / "stored")
+    return tmp_path / "stored"
+
+
+def record(**numbers):
+    return results.record("02_x", "smoke", "test_accuracy", 3, **({"test_accuracy": 0.9} | numbers))
+
+
+def test_recorded_shown_and_recalled(home, stored):
+    shown = record(test_pictures=500)
+    bundle = shown._repr_mimebundle_()
+    assert bundle["text/plain"] == "test_accuracy  0.9000\ntest_pictures  500"
+    entry = bundle[results.MIME]
+    assert entry["numbers"] == {"test_accuracy": 0.9, "test_pictures": 500}
+    assert {"date", "python", "processor", "cores", "versions", "seed"} <= set(entry)
+    json.dumps(entry)
+    assert results.recall("02_x", "smoke") == (entry["numbers"], "your run")
+    assert results.recall("02_x", "photos") == ({}, "not run yet")
+
+
+def test_the_courses_record_is_the_second_choice(home, stored):
+    results.store({"02_x": {"numbers": {"a": 1}}}, "drawn")
+    assert results.recall("02_x", "drawn") == ({"a": 1}, "the course's record")
+
+
+def test_storing_keeps_what_was_there_in_order(stored):
+    results.store({"04": {"n": 1}}, "drawn")
+    results.store({"02": {"n": 2}}, "drawn")
+    assert list(results.load_stored("drawn")) == ["02", "04"]
+
+
+@pytest.mark.parametrize("value", [96.8, -0.01, float("nan")])
+def test_accuracies_are_fractions(home, value):
+    with pytest.raises(ValueError, match=r"test_accuracy must be a fraction in \[0, 1\]"):
+        record(test_accuracy=value)
+
+
+def test_the_headline_is_one_of_the_numbers(home):
+    with pytest.raises(ValueError, match="headline 'loss' is not among accuracy"):
+        results.record("x", "smoke", "loss", 1, accuracy=0.5)
+
+
+def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
+    (home / "blocked").write_text("")
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(home / "blocked"))
+    assert record().entry["numbers"] == {"test_accuracy": 0.9}
+    assert "Not remembered" in capsys.readouterr().out
+
+
+def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
+    monkeypatch.setattr(tables, "lessons_table", lambda: "L\n")
+    monkeypatch.setattr(tables, "results_table", lambda: "R \\1\n")
+    text = "a\n<!-- lessons -->\nold\n<!-- /lessons -->\nb\n<!-- results -->\n<!-- /results -->\nc"
+    new = tables.update(text)
+    assert new == text.replace("old\n", "L\n").replace("<!-- /r", "R \\1\n<!-- /r")
+    assert tables.update(new) == new
+    with pytest.raises(ValueError, match="<!-- results -->"):
+        tables.update(text.replace("<!-- results -->", ""))
+
+
+def test_minutes_are_rounded_up():
+    assert [tables.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]
