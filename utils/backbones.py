@@ -141,6 +141,36 @@ def entry(name: str) -> Backbone:
     return BACKBONES[name]
 
 
+def in_block(layer_name: str, block: str) -> bool:
+    """Say whether a layer belongs to a block: "block1_conv" to "block1", "block16_bn" not."""
+    return layer_name == block or layer_name.startswith(f"{block}_")
+
+
+def block_output(base: keras.Model, block: str):
+    """Give the tensor that leaves a block, to cut a base there or to listen; taught in lesson 01.
+
+    Args:
+        base: from `build`.
+        block: one of `entry(…).blocks`.
+
+    Returns:
+        A Keras tensor (batch, height, width, channels).
+
+    Raises:
+        ValueError: for a block the base does not have; the message lists those it has.
+    """
+    found = [layer for layer in base.layers if in_block(layer.name, block)]
+    if not found:
+        raise ValueError(unknown_block(base, block))
+    return found[-1].output
+
+
+def unknown_block(base: keras.Model, block: str) -> str:
+    """Write the sentence for a block that is not there."""
+    known = BACKBONES[base.name].blocks if base.name in BACKBONES else [x.name for x in base.layers]
+    return f"{base.name} has no block {block!r}; there are {', '.join(known)}"
+
+
 def build(
     name: str,
     image_size: int,

@@ -49,7 +49,7 @@ def _parser():
     lab = commands.add_parser("lab", help="open JupyterLab on the lessons")
     lab.add_argument("--profile", default="drawn")
     lab.set_defaults(action=_lab)
-    readme = commands.add_parser("readme", help="bring README's tables up to date")
+    readme = commands.add_parser("readme", help="bring README's tables and figure up to date")
     readme.set_defaults(action=_readme)
     return parser
 
@@ -112,6 +112,7 @@ def _readme(options):
 
     path = ROOT / "README.md"
     path.write_text(tables.update(path.read_text("utf-8")), "utf-8")
+    tables.save_arc()
     return 0
 
 

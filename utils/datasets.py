@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -93,6 +94,8 @@ class Split:
 
         if shuffle_seed is not None and self.name != "train":
             raise ValueError(f"the {self.name} split is never shuffled: leave shuffle_seed out")
+        # Keras notes at every `fit` that a data set shuffles by itself: it does, right here.
+        warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")
         images = tf.data.Dataset.from_tensor_slices((self.pixels(image_size), self.labels))
         if shuffle_seed is not None:
             images = images.shuffle(len(self), seed=shuffle_seed)

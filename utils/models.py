@@ -1,6 +1,6 @@
 """Heads, and what may learn."""
 
-from utils.backbones import BACKBONES
+from utils.backbones import in_block, unknown_block
 from utils.framework import keras, layers
 
 
@@ -95,11 +95,9 @@ def unfreeze_from(base: keras.Model, block: str) -> None:
 
     Taught in lesson 04.
     """
-    names = [layer.name for layer in base.layers]
-    start = [i for i, name in enumerate(names) if name == block or name.startswith(f"{block}_")]
+    start = [i for i, layer in enumerate(base.layers) if in_block(layer.name, block)]
     if not start:
-        known = BACKBONES[base.name].blocks if base.name in BACKBONES else names
-        raise ValueError(f"{base.name} has no block {block!r}; there are {', '.join(known)}")
+        raise ValueError(unknown_block(base, block))
     base.trainable = True
     for i, layer in enumerate(base.layers):
         layer.trainable = i >= start[0]

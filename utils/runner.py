@@ -156,7 +156,9 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     notebook = nbformat.read(partial, 4)
     entry = _harvest(lesson, notebook)
     notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
-    _png_only(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_clean, cell.outputs) if output is not None]
     with whole_file(page) as temporary:
         temporary.write_text(to_html(notebook, lesson), "utf-8")
     with whole_file(output) as temporary:
@@ -200,12 +202,15 @@ def _harvest(lesson, notebook):
     }
 
 
-def _png_only(notebook):
-    """Drop the HTML twin of each figure: stored files keep one copy, with its alternative text."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                output.data.pop("text/html", None)
+def _clean(output):
+    """Keep what is left on the screen: no overwritten progress bars, one copy of each figure."""
+    if output.output_type == "stream":
+        # What a carriage return wrote over was never meant to stay.
+        output.text = "\n".join(line.split("\r")[-1] for line in output.text.split("\n"))
+        return output if output.text.strip() else None
+    if "image/png" in output.get("data", {}):
+        output.data.pop("text/html", None)  # the twin for JupyterLab; the PNG has its text, too
+    return output
 
 
 def to_html(notebook, title: str) -> str:
@@ -257,7 +262,7 @@ def store_outputs(run: Run) -> Path:
         raise CourseError(f"{run.lesson} was run with other parameters than its own: not stored")
     for cell, done in zip(lesson.cells, executed.cells, strict=True):
         if cell.cell_type == "code":
-            cell.outputs = [_clean(output) for output in done.outputs if _worth_storing(output)]
+            cell.outputs = done.outputs
             cell.execution_count = done.execution_count
     lesson.metadata = nbformat.from_dict(
         {
@@ -267,14 +272,3 @@ def store_outputs(run: Run) -> Path:
     )
     nbformat.write(lesson, path)
     return path
-
-
-def _worth_storing(output):
-    return output.get("name") != "stderr" and "".join(output.get("text", "x")).strip(" \r\n") != ""
-
-
-def _clean(output):
-    if output.output_type == "stream":
-        # What a carriage return wrote over was never meant to stay.
-        output.text = "\n".join(line.split("\r")[-1] for line in output.text.split("\n"))
-    return output

@@ -79,12 +79,20 @@ def test_readme_is_up_to_date():
     assert tables.update(text) == text
 
 
+def test_readmes_figure_shows_the_record():
+    drawn = re.findall(r">(0\.\d{3})<", tables.ARC.read_text("utf-8"))
+    assert drawn[-4:] == [f"{number('drawn', n, 'test_accuracy'):.3f}" for n in ARC_LESSONS]
+
+
+ARC_LESSONS = ["00", "02", "03", "04"]
+
+
 def test_readme_quotes_only_what_is_measured_or_the_sources():
     text = (ROOT / "README.md").read_text("utf-8")
     text = re.sub(r"<!-- (lessons|results) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
     measured = [
         value
-        for profile in ("drawn", "photos")
+        for profile in ("drawn", "photos", "efficientnet_lite0")
         for stored in results.load_stored(profile).values()
         for value in stored["numbers"].values()
     ]

@@ -136,6 +136,14 @@ def test_without_a_network_one_sentence_with_the_way_out(home, capsys):
     assert backbones.available_offline("mobilenet_v2") == ""
 
 
+def test_a_block_ends_before_the_next_begins(lite):
+    assert backbones.block_output(lite, "block1").shape[-1] == 16
+    assert backbones.block_output(lite, "block16").shape[-1] == 320
+    assert backbones.block_output(lite, "top").shape[1:] == lite.output_shape[1:]
+    with pytest.raises(ValueError, match="has no block 'block17'; there are stem, block1"):
+        backbones.block_output(lite, "block17")
+
+
 def test_unknown_names_list_what_there_is():
     with pytest.raises(ValueError, match="vgg16, vgg19"):
         backbones.build("vgg", 32)

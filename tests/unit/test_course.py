@@ -161,12 +161,13 @@ def test_stored_outputs_have_no_noise_and_one_copy_of_each_figure(small_course):
         "import sys\n"
         "from utils import plots\n"
         "print('bar 1\\rbar 2\\rdone')\n"
-        "print('noise', file=sys.stderr)\n"
+        "print('bar 1\\rbar 2\\r     \\r', end='', file=sys.stderr)\n"
         "plots.dots(['a'], [0.5], 'One dot')"
     )
     runner.store_outputs(runner.run("00_small", "drawn"))
     cell = nbformat.read(folder / "00_small.ipynb", 4).cells[1]
     stream, figure = cell.outputs
+    assert stream.name == "stdout"
     assert stream.text == "done\n"
     assert sorted(figure.data) == ["image/png", "text/plain"]
     assert figure.metadata["image/png"]["alt"].startswith("One dot")

@@ -1,4 +1,6 @@
 import hashlib
+import itertools
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from utils import checks, datasets, drawn_pets, pictures
 from utils.drawn_pets import draw
+from utils.folders import ROOT
 
 pytestmark = pytest.mark.check
 
@@ -57,6 +60,20 @@ def test_a_split_drawn_in_parallel_is_the_same_as_alone_and_goes_on_where_it_sto
     assert one.read_bytes() == before
     assert other.stat().st_mtime_ns == stamp
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_data_card_tells_the_truth_about_the_cues():
+    card = (ROOT / "data" / "README.md").read_text("utf-8")
+    cues = list(drawn_pets._CUES.values())
+    rows = re.findall(r"^\| [^|]+ \| (0\.\d\d) \| (0\.\d\d) \|$", card, re.MULTILINE)
+    assert [(float(cat), float(dog)) for cat, dog in rows] == cues
+    # Of all combinations of cues the likelier class is right with this probability.
+    cat, dog = np.array(cues).T
+    best = 0.0
+    for shown in itertools.product([True, False], repeat=len(cues)):
+        best += max(np.where(shown, p, 1 - p).prod() for p in (cat, dog)) / 2
+    said = re.search(r"right in about (0\.\d+) of the", card)
+    assert f"{best:.3f}" == said[1]
 
 
 @pytest.fixture(scope="module")
