@@ -48,6 +48,7 @@ def _parser():
     run.set_defaults(action=_run)
     lab = commands.add_parser("lab", help="open JupyterLab on the lessons")
     lab.add_argument("--profile", default="drawn")
+    lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
     lab.set_defaults(action=_lab)
     readme = commands.add_parser("readme", help="bring README's tables and figure up to date")
     readme.set_defaults(action=_readme)
@@ -104,7 +105,8 @@ def _lab(options):
     if options.profile != "drawn":
         folder = runner.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
-    return subprocess.call([sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"])
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"]
+    return subprocess.call([*command, *options.options])
 
 
 def _readme(options):

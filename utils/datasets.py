@@ -385,6 +385,7 @@ def _make_cats_vs_dogs(folder):
         chosen["test", class_name] = rest[1::2]
     _expect("cats_vs_dogs", chosen, SOURCES["cats_vs_dogs"].counts)
     _build(folder, chosen)
+    shutil.rmtree(root.parent)  # the archive stays, what was unpacked from it goes
 
 
 def _make_cats_vs_dogs_full(folder):
@@ -409,6 +410,7 @@ def _make_cats_vs_dogs_full(folder):
     _expect("cats_vs_dogs_full", chosen, SOURCES["cats_vs_dogs_full"].counts)
     print(f"cats_vs_dogs_full: {skipped} unreadable files were skipped")
     _build(folder, chosen)
+    shutil.rmtree(root.parent)
 
 
 SOURCES = {

@@ -79,6 +79,12 @@ def test_readme_is_up_to_date():
     assert tables.update(text) == text
 
 
+def test_readme_says_how_many_epochs_the_photographs_ran():
+    said = re.search(r"run\s+(\d+) and (\d+) epochs", (ROOT / "README.md").read_text("utf-8"))
+    assert int(said[1]) == number("photos", "03", "epochs")
+    assert int(said[2]) == number("photos", "04", "epochs")
+
+
 def test_readmes_figure_shows_the_record():
     drawn = re.findall(r">(0\.\d{3})<", tables.ARC.read_text("utf-8"))
     assert drawn[-4:] == [f"{number('drawn', n, 'test_accuracy'):.3f}" for n in ARC_LESSONS]
