@@ -14,12 +14,6 @@ from PIL import Image
 from utils import drawn_pets
 
 
-def pytest_collectstart(collector):
-    """Compare only what a cell prints, never its warnings or progress bars (nbval issue 88)."""
-    if collector.fspath and collector.fspath.ext == ".ipynb":
-        collector.skip_compare += ("stderr",)
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """Empty data, cache and weights folders for one test."""

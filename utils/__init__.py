@@ -1,7 +1,7 @@
 """The course's helper module: one idea a file, and data flows one way through them.
 
-folders → downloads → pictures → drawn_pets → datasets → framework → efficientnet_lite → backbones
-→ features → models → checks → plots → results → tables → runner → environment → course
+folders → framework → downloads → pictures → drawn_pets → sources → datasets → efficientnet_lite →
+backbones → features → models → checks → plots → results → tables → runner → environment → course
 """
 
 import os

@@ -7,9 +7,7 @@ train, validation and test splits. Lesson 00 introduces it; every lesson uses it
 import hashlib
 import json
 import os
-import shutil
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +15,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from utils import downloads, drawn_pets, pictures
+from utils import pictures
 from utils.folders import cache_dir, data_dir, whole_file
+from utils.sources import SOURCES, SPLITS, DataSetError, look_at, picture_files
 
-SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}  # of a folder that has no splits
-
-
-class DataSetError(ValueError):
-    """A data set that cannot be used: what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +120,6 @@ class DataSet:
         return len(self.class_names)
 
 
-@dataclass(frozen=True)
-class Source:
-    """An entry of the registry: what a built-in data set is and how to get it."""
-
-    what: str
-    counts: tuple[int, int, int]
-    licence: str
-    make: Callable[[Path], None]  # puts the finished data set at a path that does not exist yet
-    network: bool
-
-
 def load(name: str | Path, per_class: int = 0) -> DataSet:
     """Load a built-in data set by name, or any folder of pictures by path.
 
@@ -181,7 +164,7 @@ def _read_folder(name, folder):
     has_splits = (folder / "train").is_dir()
     roots = [folder / split for split in SPLITS] if has_splits else [folder]
     classes = _class_names(roots)
-    files = [(root, c, p) for root in roots for c in classes for p in _files(root / c)]
+    files = [(root, c, p) for root in roots for c in classes for p in picture_files(root / c)]
     looked = _look_at(folder, [path for _, _, path in files])
     rows, left_out = [], []
     for (root, class_name, path), (digest, problem) in zip(files, looked, strict=True):
@@ -218,14 +201,6 @@ def _class_names(roots):
     return names[0]
 
 
-def _files(folder):
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() != ".db"
-    )
-
-
 def _make_split(name, classes, rows, folder):
     rows = [row for row in rows if row[0] == name]
     for class_name in classes:
@@ -251,20 +226,11 @@ def _look_at(folder, paths):
     new = [i for i, stamp in enumerate(stamps) if stamp not in known]
     if new:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = pool.map(lambda i: _look_at_one(folder, paths[i]), new)
+            results = pool.map(lambda i: look_at(paths[i], folder), new)
             bar = tqdm(results, total=len(new), desc=f"Looking at {folder.name}", leave=False)
             known.update((stamps[i], result) for i, result in zip(new, bar, strict=True))
         _remember(memory, {stamp: known[stamp] for stamp in stamps})
     return [known[stamp] for stamp in stamps]
-
-
-def _look_at_one(folder, path):
-    try:
-        content = path.read_bytes()
-        pictures.read(path, (64, 64))
-    except (pictures.PictureError, OSError) as error:
-        return "", str(error).replace(str(folder) + os.sep, "")
-    return hashlib.sha256(content).hexdigest(), ""
 
 
 def _assign_splits(folder, rows):
@@ -313,126 +279,3 @@ def _remember(path, content):
             partial.write_text(json.dumps(content), "utf-8")
     except OSError as error:  # a shared read-only folder: slower next time, but not wrong
         print(f"Not remembered for next time: {error}")
-
-
-_FILTERED = downloads.Archive(
-    url="https://storage.googleapis.com/mledu-datasets/cats_and_dogs_filtered.zip",
-    size=68_606_236,
-    sha256=None,  # no published digest could be verified: size and counts are checked instead
-    licence="Kaggle Dogs vs. Cats competition terms, not for redistribution",
-    unpacked_size=120_000_000,
-)
-_FULL = downloads.Archive(
-    url="https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
-    "kagglecatsanddogs_5340.zip",
-    size=824_887_076,
-    # As published by GoMLX (github.com/gomlx/gomlx, its cats-and-dogs example).
-    sha256="b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
-    licence="Microsoft Research data licence, research and teaching",
-    unpacked_size=1_200_000_000,
-)
-
-
-def _way_out(name):
-    return (
-        f"connect and run again, or copy the data set from someone to {data_dir() / name}, or use "
-        "the drawn_pets data set, which needs no network"
-    )
-
-
-def _fetch(name, archive, root):
-    """Download and unpack an archive; give the path of the folder `root` inside it."""
-    place = data_dir() / "downloads"
-    path = downloads.download(archive, place / archive.url.rsplit("/", 1)[1], _way_out(name))
-    folder = place / path.stem
-    if not folder.exists():
-        downloads.unpack(path, folder, archive.unpacked_size)
-    return folder / root
-
-
-def _build(folder, chosen):
-    """Copy chosen files, {(split, class): [paths]}, into a folder that appears when complete."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        for (split, class_name), paths in chosen.items():
-            target = partial / split / class_name
-            target.mkdir(parents=True)
-            for path in paths:
-                shutil.copyfile(path, target / path.name)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _expect(name, chosen, counts):
-    for split, count in zip(SPLITS, counts, strict=True):
-        found = sum(len(paths) for (of, _), paths in chosen.items() if of == split)
-        if found != count:
-            raise DataSetError(
-                f"{name}: the archive gives {found} {split} pictures and not {count}: delete "
-                f"{data_dir() / 'downloads'} and run again"
-            )
-
-
-def _make_cats_vs_dogs(folder):
-    root = _fetch("cats_vs_dogs", _FILTERED, "cats_and_dogs_filtered")
-    chosen = {}
-    for class_name in ("cats", "dogs"):
-        chosen["train", class_name] = _files(root / "train" / class_name)
-        rest = _files(root / "validation" / class_name)
-        chosen["validation", class_name] = rest[0::2]
-        chosen["test", class_name] = rest[1::2]
-    _expect("cats_vs_dogs", chosen, SOURCES["cats_vs_dogs"].counts)
-    _build(folder, chosen)
-    shutil.rmtree(root.parent)  # the archive stays, what was unpacked from it goes
-
-
-def _make_cats_vs_dogs_full(folder):
-    root = _fetch("cats_vs_dogs_full", _FULL, "PetImages")
-    chosen, skipped = {}, 0
-    for original, class_name in (("Cat", "cats"), ("Dog", "dogs")):
-        numbered = sorted(
-            (p for p in (root / original).glob("*.jpg") if p.stem.isdigit()),
-            key=lambda path: int(path.stem),
-        )
-        readable = []
-        for path in numbered:
-            if len(readable) == 2000:
-                break
-            _, problem = _look_at_one(root, path)
-            skipped += bool(problem)
-            if not problem:
-                readable.append(path)
-        chosen["train", class_name] = readable[:1000]
-        chosen["validation", class_name] = readable[1000:1500]
-        chosen["test", class_name] = readable[1500:]
-    _expect("cats_vs_dogs_full", chosen, SOURCES["cats_vs_dogs_full"].counts)
-    print(f"cats_vs_dogs_full: {skipped} unreadable files were skipped")
-    _build(folder, chosen)
-    shutil.rmtree(root.parent)
-
-
-SOURCES = {
-    "drawn_pets": Source(
-        what="cats and dogs, drawn by this course",
-        counts=(1000, 500, 500),
-        licence="CC BY 4.0, as the course",
-        make=drawn_pets.draw_all,
-        network=False,
-    ),
-    "cats_vs_dogs": Source(
-        what="photographs: the 2,000/1,000 pictures of Google's tutorials",
-        counts=(2000, 500, 500),
-        licence=_FILTERED.licence,
-        make=_make_cats_vs_dogs,
-        network=True,
-    ),
-    "cats_vs_dogs_full": Source(
-        what="photographs: the book's cut of the full archive",
-        counts=(2000, 1000, 1000),
-        licence=_FULL.licence,
-        make=_make_cats_vs_dogs_full,
-        network=True,
-    ),
-}

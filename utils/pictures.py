@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 MAX_PIXELS = 200_000_000  # 10,000 × 10,000 is a large photograph; beyond 200 million is an attack
 
 

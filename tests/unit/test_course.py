@@ -1,5 +1,4 @@
 import random
-import shutil
 import subprocess
 import sys
 
@@ -275,4 +274,3 @@ def test_every_dependency_and_every_conda_line_has_its_reason():
     project = (ROOT / "pyproject.toml").read_text().splitlines()
     pins = [i for i, line in enumerate(project) if line.strip().startswith('"') and "==" in line]
     assert all(project[i - 1].strip().startswith("#") for i in pins)
-    assert shutil.which("git")

@@ -1,13 +1,16 @@
 import hashlib
 import http.server
 import io
+import shutil
 import stat
 import threading
 import zipfile
+from dataclasses import replace
 
 import pytest
 
-from utils import downloads
+from tests.conftest import write_classes
+from utils import datasets, downloads, sources
 from utils.downloads import Archive, DownloadError, download, unpack
 
 pytestmark = pytest.mark.check
@@ -147,8 +150,6 @@ def test_a_damaged_archive_is_refused(tmp_path):
 
 def test_the_registry_from_archive_to_splits(server, home, monkeypatch):
     """The whole way of cats_vs_dogs, against a real server with a small archive."""
-    from tests.conftest import write_classes
-    from utils import datasets
 
     for split, count in (("train", 4), ("validation", 4)):
         write_classes(home / "made" / split, count, ("cats", "dogs"), first=len(split))
@@ -160,18 +161,14 @@ def test_the_registry_from_archive_to_splits(server, home, monkeypatch):
     server.answer = (200, {}, content)
     small = archive(server, content, sha256=None)
     small = Archive(small.url.replace("pets", "cats_and_dogs_filtered"), *_rest(small))
-    monkeypatch.setattr(datasets, "_FILTERED", small)
-    source = datasets.SOURCES["cats_vs_dogs"]
-    monkeypatch.setitem(
-        datasets.SOURCES, "cats_vs_dogs", datasets.replace(source, counts=(8, 4, 4))
-    )
+    monkeypatch.setattr(sources, "_FILTERED", small)
+    source = sources.SOURCES["cats_vs_dogs"]
+    monkeypatch.setitem(sources.SOURCES, "cats_vs_dogs", replace(source, counts=(8, 4, 4)))
     data = datasets.load("cats_vs_dogs")
     assert [len(split) for split in data.splits] == [8, 4, 4]
     datasets.load("cats_vs_dogs")
     assert server.asked == 1
-    monkeypatch.setitem(datasets.SOURCES, "cats_vs_dogs", datasets.replace(source))
-    import shutil
-
+    monkeypatch.setitem(sources.SOURCES, "cats_vs_dogs", replace(source))
     shutil.rmtree(data.folder)
     with pytest.raises(datasets.DataSetError, match="gives 8 train pictures and not 2000"):
         datasets.load("cats_vs_dogs")
@@ -183,7 +180,6 @@ def _rest(a):
 
 
 def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkeypatch, capsys):
-    from utils import datasets
     from utils.drawn_pets import draw
 
     picture = io.BytesIO()
@@ -196,7 +192,7 @@ def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkey
     content = make_zip(home / "full.zip", files).read_bytes()
     server.answer = (200, {}, content)
     small = archive(server, content, unpacked_size=10**8)
-    monkeypatch.setattr(datasets, "_FULL", small)
+    monkeypatch.setattr(sources, "_FULL", small)
     data = datasets.load("cats_vs_dogs_full")
     assert [len(split) for split in data.splits] == [2000, 1000, 1000]
     assert "4 unreadable files were skipped" in capsys.readouterr().out
@@ -204,9 +200,8 @@ def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkey
 
 
 def test_what_the_registry_promises_is_complete():
-    from utils import datasets
 
-    for known in (datasets._FILTERED, datasets._FULL):
+    for known in (sources._FILTERED, sources._FULL):
         assert known.url.startswith("https://")
         assert known.size < known.unpacked_size
         assert known.licence
