@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ import yaml
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
+from utils import tables
 from utils.folders import ROOT, data_dir, whole_file
 from utils.results import MIME
 
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
+_MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
 
 
 class CourseError(RuntimeError):
@@ -156,9 +159,7 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     notebook = nbformat.read(partial, 4)
     entry = _harvest(lesson, notebook)
     notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_clean, cell.outputs) if output is not None]
+    _clean(notebook)
     with whole_file(page) as temporary:
         temporary.write_text(to_html(notebook, lesson), "utf-8")
     with whole_file(output) as temporary:
@@ -170,7 +171,7 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
 def _fingerprint(lesson, given):
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
     for cell in nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", 4).cells:
-        digest.update(cell.source.encode())
+        digest.update(_MINUTES.sub("", cell.source).encode())
     for path in [*sorted((ROOT / "utils").glob("*.py")), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -202,15 +203,25 @@ def _harvest(lesson, notebook):
     }
 
 
-def _clean(output):
+def _clean(notebook):
     """Keep what is left on the screen: no overwritten progress bars, one copy of each figure."""
-    if output.output_type == "stream":
-        # What a carriage return wrote over was never meant to stay.
-        output.text = "\n".join(line.split("\r")[-1] for line in output.text.split("\n"))
-        return output if output.text.strip() else None
-    if "image/png" in output.get("data", {}):
-        output.data.pop("text/html", None)  # the twin for JupyterLab; the PNG has its text, too
-    return output
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        streams, kept = {}, []
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name in streams:
+                streams[output.name].text += output.text  # one text for each stream of a cell
+                continue
+            if output.output_type == "stream":
+                streams[output.name] = output
+            if "image/png" in output.get("data", {}):
+                output.data.pop("text/html", None)  # the twin for JupyterLab
+            kept.append(output)
+        for stream in streams.values():
+            # What a carriage return wrote over was never meant to stay.
+            stream.text = "\n".join(line.split("\r")[-1] for line in stream.text.split("\n"))
+        cell.outputs = [output for output in kept if output.get("text", "shown").strip()]
 
 
 def to_html(notebook, title: str) -> str:
@@ -248,7 +259,7 @@ def prepare(profile: str) -> Path:
 
 
 def store_outputs(run: Run) -> Path:
-    """Put the outputs of a run with default parameters into the lesson's own file.
+    """Put the outputs of a run with default parameters, and its minutes, into the lesson's file.
 
     Returns:
         The path of the lesson.
@@ -258,12 +269,16 @@ def store_outputs(run: Run) -> Path:
     """
     path = NOTEBOOKS / f"{run.lesson}.ipynb"
     lesson, executed = nbformat.read(path, 4), nbformat.read(run.notebook, 4)
-    if [c.source for c in lesson.cells] != [c.source for c in executed.cells]:
+    sources = [[c.source for c in nb.cells if c.cell_type == "code"] for nb in (lesson, executed)]
+    if sources[0] != sources[1] or len(lesson.cells) != len(executed.cells):
         raise CourseError(f"{run.lesson} was run with other parameters than its own: not stored")
     for cell, done in zip(lesson.cells, executed.cells, strict=True):
         if cell.cell_type == "code":
             cell.outputs = done.outputs
             cell.execution_count = done.execution_count
+    minutes = tables.minutes(run.entry)
+    said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
+    lesson.cells[0].source = _MINUTES.sub(said, lesson.cells[0].source)
     lesson.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

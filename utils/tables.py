@@ -70,8 +70,8 @@ def lessons_table() -> str:
     stored = results.load_stored("drawn")
     rows = ["| lesson | what it answers | minutes on two cores |", "|---|---|---|"]
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        first = nbformat.read(path, 4).cells[0].source.split("\n")
-        title, answer = first[0].removeprefix("# "), first[2]
+        title, answer = nbformat.read(path, 4).cells[0].source.split("\n\n")[:2]
+        title, answer = title.removeprefix("# "), answer.replace("\n", " ")
         link = f"[{title}](notebooks/{path.name})"
         rows.append(f"| {link} | {answer} | {minutes(stored[path.stem])} |")
     return "\n".join(rows) + "\n"
