@@ -37,8 +37,8 @@ def test_every_tensor_of_the_file_is_used_and_nothing_else(content):
     assert kernel[1, 2, 5, 0] == expected[5, 0, 1, 2]
 
 
-def test_a_known_photograph_class():
-    """A drawn pet is no photograph; but the network must at least be sure of something."""
+def test_with_its_weights_it_is_sure_of_something():
+    """A drawn pet is no photograph, but it must not look like noise to the network."""
     from utils.drawn_pets import draw
 
     image = np.asarray(draw(5, 0, "cat").resize((224, 224)), "float32")[None]
