@@ -21,6 +21,11 @@ _STYLE = {
 }
 
 
+def image_tag(png: str, alt: str) -> str:
+    """Write a PNG in base64 and its alternative text as an HTML image; lesson 00 shows many."""
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
+
+
 class Picture(Figure):
     """A figure that a notebook shows once, as PNG, with its alternative text."""
 
@@ -31,10 +36,9 @@ class Picture(Figure):
         self.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
         png = base64.b64encode(buffer.getvalue()).decode()
         # JupyterLab drops the alternative text of a PNG output but keeps that of an HTML image;
-        # GitHub and nbconvert read it from the metadata. Stored notebooks keep the PNG only.
-        page = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{png}">'
+        # other readers take it from the metadata. Stored notebooks keep the PNG only.
         return (
-            {"image/png": png, "text/html": page, "text/plain": self.alt},
+            {"image/png": png, "text/html": image_tag(png, self.alt), "text/plain": self.alt},
             {"image/png": {"alt": self.alt}},
         )
 

@@ -1,5 +1,6 @@
 """Running lessons headlessly: strict about parameters, and never twice for the same inputs."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ import yaml
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
-from utils import tables
+from utils import plots, tables
 from utils.folders import ROOT, data_dir, whole_file
 from utils.results import MIME
 
@@ -226,9 +227,14 @@ def _clean(notebook):
 
 def to_html(notebook, title: str) -> str:
     """Turn a notebook into one HTML page that needs nothing else."""
-    exporter = HTMLExporter(embed_images=True)
-    notebook.metadata["title"] = title
-    page, _ = exporter.from_notebook_node(notebook)
+    shown = copy.deepcopy(notebook)
+    shown.metadata["title"] = title
+    for cell in shown.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):  # the exporter would drop its text
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(shown)
     return page
 
 
@@ -247,14 +253,14 @@ def prepare(profile: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
     for lesson in lessons():
-        given, copy = parameters(lesson, profile), folder / f"{lesson}.ipynb"
-        if copy.exists():
+        given, target = parameters(lesson, profile), folder / f"{lesson}.ipynb"
+        if target.exists():
             continue
         source = NOTEBOOKS / f"{lesson}.ipynb"
         if given:
-            papermill.execute_notebook(source, copy, given, prepare_only=True, progress_bar=False)
+            papermill.execute_notebook(source, target, given, prepare_only=True, progress_bar=False)
         else:
-            shutil.copyfile(source, copy)
+            shutil.copyfile(source, target)
     return folder
 
 
