@@ -4,9 +4,12 @@ The memory is addressed by content: change one weight, one layer, the picture si
 file, and the key changes with it, so that nothing stale is ever served. Lesson 01 teaches it.
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,25 +118,38 @@ def _usable_folder():
 def _compute(base, split, batch_size, path):
     image_size = base.input_shape[1:3]
     shape = (len(split), *base.output_shape[1:])
+    _need_room(path, 4 * math.prod(shape))
     run = tf.function(lambda x: base(x, training=False))  # compiled once; no per-batch `predict`
-    with whole_file(path) as partial, ThreadPoolExecutor(os.cpu_count()) as pool:
-        values = np.lib.format.open_memmap(partial, "w+", "float32", shape)
-        bar = tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False)
-        waiting = _read_batch(pool, split.paths[:batch_size], image_size)
-        for start in range(0, len(split), batch_size):
-            end = start + batch_size
-            images = np.stack([future.result() for future in waiting]).astype("float32")
-            waiting = _read_batch(pool, split.paths[end : end + batch_size], image_size)
-            values[start:end] = run(images).numpy()
-            bar.update(len(images))
-        bar.close()
-        values.flush()
-        del values
+    with whole_file(path) as partial:
+        # Plain writes and no memory map: on a full disk those raise, a map ends the process.
+        with open(partial, "wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, header)
+            bar = tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False)
+            waiting = _read_batch(pool, split.paths[:batch_size], image_size)
+            for start in range(0, len(split), batch_size):
+                end = start + batch_size
+                images = np.stack([future.result() for future in waiting]).astype("float32")
+                waiting = _read_batch(pool, split.paths[end : end + batch_size], image_size)
+                file.write(np.ascontiguousarray(run(images), "<f4").data)
+                bar.update(len(images))
+            bar.close()
         with open(partial, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         # Written first, so that an array under its final name always has its digest beside it.
         with whole_file(path.with_suffix(".sha256")) as side:
             side.write_text(digest)
+
+
+def _need_room(path, size):
+    """Say before a long run, and not after, that its result will not fit."""
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"{path.parent} has {free / 1e6:,.0f} MB free, but the features need "
+            f"{size / 1e6:,.0f} MB: make room, or set COURSE_CACHE_DIR to another folder",
+        )
 
 
 def _read_batch(pool, paths, image_size):

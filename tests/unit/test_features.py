@@ -1,10 +1,11 @@
-import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -202,12 +203,32 @@ def test_memory_does_not_grow_with_the_number_of_pictures(home, tmp_path, toy):
     assert grown < 15e6
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(pets, toy, home, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
+FULL = """
+import resource, sys
+from utils import backbones, datasets, features
+data = datasets.load(sys.argv[1])
+base = backbones.build("efficientnet_lite0", 64)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # a file can grow no further
+try:
+    features.extract(base, data.train, batch_size=2)
+except OSError as error:
+    print(error)
+"""
 
-    monkeypatch.setattr(features.np.lib.format, "open_memmap", full)
-    with pytest.raises(OSError, match=r"No space left on device.*MB free.*make room"):
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_when_nothing_more_can_be_written_it_says_so_and_leaves_nothing(home, pets_folder):
+    command = [sys.executable, "-c", FULL, str(pets_folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"could not write .*File too large.*MB free.*make room", done.stdout)
+    assert list((home / "cache" / "features").iterdir()) == []
+
+
+def test_too_little_room_is_said_before_the_long_run(pets, toy, home, monkeypatch):
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
+    monkeypatch.setattr(features.tf, "function", None)  # the base must not even be prepared
+    with pytest.raises(OSError, match="MB free, but the features need 0 MB: make room"):
         features.extract(toy, pets.train)
     assert list((home / "cache" / "features").iterdir()) == []
 
