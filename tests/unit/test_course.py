@@ -1,4 +1,5 @@
 import random
+import re
 import subprocess
 import sys
 
@@ -227,8 +228,6 @@ def test_without_a_command_it_helps(home):
 
 
 def environment_pins():
-    import re
-
     text = (ROOT / "environment.yml").read_text()
     return dict(re.findall(r"^ +- ([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
 
@@ -254,9 +253,9 @@ def test_pyproject_lock_and_conda_agree():
 def test_the_lock_has_hashes_and_no_address():
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text and "--index" not in text and "--find-links" not in text
-    for block in text.split("\n\n"):
-        entries = [line for line in block.splitlines() if line and line[0].isalpha()]
-        assert text.count("--hash=sha256:") > len(entries)
+    blocks = re.split(r"\n(?=[a-z0-9])", text.strip())  # a pin begins a line, its hashes do not
+    assert len(blocks) == len(environment.locked())
+    assert [block for block in blocks if "--hash=sha256:" not in block] == []
 
 
 def test_a_difference_is_reported(monkeypatch):

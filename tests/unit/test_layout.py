@@ -35,7 +35,6 @@ def test_a_file_imports_only_from_files_before_it(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_public_functions_say_what_they_are_for(path):
-    """At least a line each; those of the lessons name the lesson that teaches them."""
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
             assert ast.get_docstring(node), node.name
