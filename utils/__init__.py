@@ -1,7 +1,8 @@
 """The course's helper module: one idea a file, and data flows one way through them.
 
-folders → framework → downloads → pictures → drawn_pets → sources → datasets → efficientnet_lite →
-backbones → features → models → checks → plots → results → tables → runner → environment → course
+folders → framework → downloads → pictures → drawing → drawn_pets → drawn_signs → sources →
+datasets → unpickler → efficientnet_lite → backbones → alexnet → features → models → checks →
+plots → results → bottleneck → tables → runner → environment → course
 """
 
 import os

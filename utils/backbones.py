@@ -184,8 +184,9 @@ def build(
         name: a key of `BACKBONES`.
         image_size: side of the pictures in pixels.
         preprocessing: "own", what the network was trained with, or "unit", ×1/255, to see the harm.
-        weights: "imagenet" takes `COURSE_WEIGHTS_DIR/<name>.weights.h5` if it is there, else the
-            installed package or Keras's download; a path takes that file; None starts at random.
+        weights: "imagenet" takes `COURSE_WEIGHTS_DIR/<name>.weights.h5` if it is there (with the
+            top `<name>_with_top.weights.h5`), else the installed package or Keras's download; a
+            path takes that file; None starts at random.
         include_top: with ImageNet's 1,000-class layer.
 
     Returns:
@@ -218,8 +219,8 @@ def build(
 
 def _with_weights(name, backbone, weights, include_top, shape):
     """The network as its builder makes it, without our preprocessing, with its weights loaded."""
-    found = weights_dir() / f"{name}.weights.h5"
-    path = found if weights == "imagenet" and not include_top and found.exists() else None
+    found = _weights_file(name, include_top)
+    path = found if weights == "imagenet" and found.exists() else None
     if weights != "imagenet":
         path = Path(weights)
     if path is None:
@@ -231,6 +232,10 @@ def _with_weights(name, backbone, weights, include_top, shape):
         reason = "it is not there" if not path.exists() else "it is damaged or of another network"
         raise WeightsError(f"{path} does not fit {name}: {reason}; remove or replace it") from error
     return plain
+
+
+def _weights_file(name, include_top):
+    return weights_dir() / f"{name}{'_with_top' if include_top else ''}.weights.h5"
 
 
 def _from_package_or_download(name, backbone, include_top, shape):
@@ -246,8 +251,8 @@ def _from_package_or_download(name, backbone, include_top, shape):
             raise
         raise WeightsError(
             f"the weights of {name} could not be downloaded ({type(error).__name__}): connect and "
-            f"run again, or put {name}.weights.h5 into {weights_dir()}, or use efficientnet_lite0, "
-            "whose weights are installed"
+            f"run again, or put {_weights_file(name, include_top).name} into {weights_dir()}, or "
+            "use efficientnet_lite0, whose weights are installed"
         ) from error
 
 
@@ -260,10 +265,10 @@ def _downloaded(name, include_top):
     return any(("notop" in p.name) != include_top for p in folder.glob(f"{stem}_*.h5"))
 
 
-def available_offline(name: str) -> str:
+def available_offline(name: str, include_top: bool = False) -> str:
     """Say where a backbone's weights are on this machine, "" if a download is needed; lesson 01."""
-    if (weights_dir() / f"{name}.weights.h5").exists():
+    if _weights_file(name, include_top).exists():
         return "weights folder"
     if entry(name).download_megabytes == 0:
         return "installed package" if weights_path().exists() else ""
-    return "Keras's cache" if _downloaded(name, include_top=False) else ""
+    return "Keras's cache" if _downloaded(name, include_top) else ""

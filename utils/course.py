@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from utils.folders import ROOT, data_dir
 
@@ -50,6 +51,21 @@ def _parser():
     lab.add_argument("--profile", default="drawn")
     lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
     lab.set_defaults(action=_lab)
+    pack = commands.add_parser("bottleneck", help="write what a network says of a data set")
+    pack.add_argument("--network", default="efficientnet_lite0")
+    pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
+    pack.add_argument("--per-class", type=int, default=100, help="training pictures; 0: all")
+    pack.add_argument("--image_size", type=int, default=0, help="side; 0: the network's own")
+    pack.add_argument("--output", type=Path, default=None, help="folder of the packs")
+    pack.set_defaults(action=_bottleneck)
+    head = commands.add_parser("train-head", help="train a softmax on two such packs")
+    head.add_argument("--training_file", type=Path, required=True)
+    head.add_argument("--validation_file", type=Path, required=True)
+    head.add_argument("--epochs", type=int, default=50)
+    head.add_argument("--batch_size", type=int, default=64)
+    head.add_argument("--learning_rate", type=float, default=1e-3)
+    head.add_argument("--seed", type=int, default=1)
+    head.set_defaults(action=_train_head)
     readme = commands.add_parser("readme", help="bring README's tables and figure up to date")
     readme.set_defaults(action=_readme)
     return parser
@@ -107,6 +123,39 @@ def _lab(options):
         print(f"Copies with the {options.profile} parameters are in {folder}")
     command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"]
     return subprocess.call([*command, *options.options])
+
+
+def _bottleneck(options):
+    from utils import bottleneck, datasets
+
+    data = datasets.load(options.dataset)
+    folder = options.output or data_dir() / "bottleneck"
+    for path in bottleneck.write(
+        data, options.network, folder, options.per_class, options.image_size
+    ):
+        shape = bottleneck.read(path).features.shape
+        print(f"{os.path.relpath(path)}  {' × '.join(map(str, shape))}")
+    return 0
+
+
+def _train_head(options):
+    from utils import bottleneck, checks, plots
+
+    train, validation = map(bottleneck.read, (options.training_file, options.validation_file))
+    set_seed(options.seed)
+    trained = bottleneck.train_head(
+        train, validation, options.epochs, options.batch_size, options.learning_rate, verbose=2
+    )
+    stem = options.training_file.with_suffix("")
+    head, curve = (
+        stem.with_name(f"{stem.name}_head.keras"),
+        stem.with_name(f"{stem.name}_curve.png"),
+    )
+    trained.head.save(head)
+    plots.curves(trained.history, f"A softmax on {stem.name}").savefig(curve)
+    print("validation accuracy", checks.with_interval(trained.accuracy, len(validation.labels)))
+    print(f"{os.path.relpath(head)}\n{os.path.relpath(curve)}")
+    return 0
 
 
 def _readme(options):

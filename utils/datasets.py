@@ -36,17 +36,43 @@ class Split:
         return len(self.paths)
 
     def limit(self, per_class: int) -> "Split":
-        """Keep the first `per_class` pictures of each class (0: all); taught in lesson 00."""
+        """Keep `per_class` pictures of each class (0: all), evenly spaced; taught in lesson 00.
+
+        Evenly, for files often lie in groups that look alike: of tracks some of each are kept.
+        """
         if not per_class:
             return self
-        rank = {label: np.cumsum(self.labels == label) for label in set(self.labels.tolist())}
-        keep = [i for i, label in enumerate(self.labels.tolist()) if rank[label][i] <= per_class]
+        keep = []
+        for label in np.unique(self.labels):
+            (places,) = np.nonzero(self.labels == label)
+            count = min(per_class, len(places))
+            keep.extend(places[np.arange(count) * len(places) // count])
+        return self.take(np.sort(keep))
+
+    def take(self, places: np.ndarray) -> "Split":
+        """Keep the pictures at these places, integers (n,), in their order; lesson 12."""
         return replace(
             self,
-            paths=tuple(self.paths[i] for i in keep),
-            labels=self.labels[keep],
-            digests=tuple(self.digests[i] for i in keep),
+            paths=tuple(self.paths[i] for i in places),
+            labels=self.labels[places],
+            digests=tuple(self.digests[i] for i in places),
         )
+
+    def tracks(self) -> np.ndarray:
+        """Name the track of each picture, the part of its file name before "_"; lesson 12.
+
+        Returns:
+            str array (pictures,), "class/track"; a picture without "_" is its own track.
+        """
+        return np.array([f"{p.parent.name}/{p.stem.split('_')[0]}" for p in self.paths])
+
+    def must_have_pictures(self) -> None:
+        """Raise a DataSetError for a split that was left out of the folder; lesson 12."""
+        if not self.paths:
+            raise DataSetError(
+                f"the data set has no {self.name} split: add a folder {self.name} with a folder of "
+                "pictures for each class"
+            )
 
     def pixels(self, image_size: int) -> np.ndarray:
         """Read every picture at one size.
@@ -59,9 +85,11 @@ class Split:
 
         Raises:
             pictures.PictureError: for a file that has become unreadable since `load`.
+            DataSetError: for a split without pictures.
 
         Taught in lesson 00.
         """
+        self.must_have_pictures()
         size = (image_size, image_size)
         images = np.empty((len(self), *size, 3), "uint8")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -127,6 +155,7 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
     folder of your own holds `train`, `validation` and `test` with a folder for each class in them,
     or just a folder for each class: those are split 70/15/15 in every class, by content, so that
     copies of one picture never stand on both sides; pictures added later join, the others stay.
+    Who has no `test` may leave it out: that split is then empty, and using it is an error.
 
     Args:
         name: a key of `SOURCES`, or the path of a folder.
@@ -162,7 +191,8 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
 
 def _read_folder(name, folder):
     has_splits = (folder / "train").is_dir()
-    roots = [folder / split for split in SPLITS] if has_splits else [folder]
+    with_test = SPLITS if (folder / "test").is_dir() else SPLITS[:2]
+    roots = [folder / split for split in with_test] if has_splits else [folder]
     classes = _class_names(roots)
     files = [(root, c, p) for root in roots for c in classes for p in picture_files(root / c)]
     looked = _look_at(folder, [path for _, _, path in files])
@@ -175,7 +205,9 @@ def _read_folder(name, folder):
     if not has_splits:
         rows, doubted = _assign_splits(folder, rows)
         left_out += doubted
-    splits = {split: _make_split(split, classes, rows, folder) for split in SPLITS}
+    with_test = with_test if has_splits else SPLITS
+    splits = {split: _make_split(split, classes, rows, folder) for split in with_test}
+    splits.setdefault("test", Split("test", classes, (), np.zeros(0, "int32"), ()))
     return DataSet(name, folder, classes, **splits, left_out=tuple(left_out))
 
 
@@ -183,7 +215,7 @@ def _class_names(roots):
     names = []
     for root in roots:
         if not root.is_dir():
-            raise DataSetError(f"{root} is missing: a split data set needs {', '.join(SPLITS)}")
+            raise DataSetError(f"{root} is missing: a split data set has {', '.join(SPLITS)}")
         found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._")
         if len(found) < 2:
             raise DataSetError(

@@ -4,7 +4,10 @@ import hashlib
 import os
 import shutil
 import stat
+import tarfile
 import zipfile
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -98,10 +101,10 @@ def _verify(archive, partial):
 
 
 def unpack(path: Path, folder: Path, limit: int) -> None:
-    """Unpack a zip file into a folder that appears only when it is complete.
+    """Unpack a zip or tar file into a folder that appears only when it is complete.
 
     Args:
-        path: the zip file.
+        path: the archive.
         folder: where its contents go; must not exist yet.
         limit: refuse an archive that holds more bytes than this when unpacked.
 
@@ -114,16 +117,15 @@ def unpack(path: Path, folder: Path, limit: int) -> None:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > limit:
+        with _open(path) as (archive, members):
+            if sum(size for _, _, size, _ in members) > limit:
                 raise ValueError(f"it would unpack to more than {limit / 1e6:,.0f} MB")
-            for member in members:
-                _check_member(member)
-            for member in tqdm(members, desc=f"Unpacking {path.name}", leave=False):
+            for _, name, _, plain in members:
+                _check_member(name, plain)
+            for member, *_ in tqdm(members, desc=f"Unpacking {path.name}", leave=False):
                 archive.extract(member, partial)
         os.replace(partial, folder)
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DownloadError(
             f"{path} was refused, {error}: delete it, then run again to fetch it anew"
         ) from error
@@ -131,10 +133,28 @@ def unpack(path: Path, folder: Path, limit: int) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check_member(member):
-    name = PurePosixPath(member.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or (name.parts and ":" in name.parts[0]):
-        raise ValueError(f"its member {member.filename!r} would land outside the folder")
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ValueError(f"its member {member.filename!r} is a link or a device, not a file")
+@contextmanager
+def _open(path):
+    """An archive and its members, as (member, name, bytes, whether a plain file or folder)."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            kinds = (0, stat.S_IFREG, stat.S_IFDIR)
+            yield (
+                archive,
+                [
+                    (m, m.filename, m.file_size, stat.S_IFMT(m.external_attr >> 16) in kinds)
+                    for m in archive.infolist()
+                ],
+            )
+    else:
+        with tarfile.open(path) as archive:
+            archive.extraction_filter = tarfile.data_filter
+            yield archive, [(m, m.name, m.size, m.isreg() or m.isdir()) for m in archive]
+
+
+def _check_member(name, plain):
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+        raise ValueError(f"its member {name!r} would land outside the folder")
+    if not plain:
+        raise ValueError(f"its member {name!r} is a link or a device, not a file")

@@ -8,22 +8,13 @@ Each cue is likely, none is certain. Colours, background, size, place, tilt, clu
 come from the same distributions for both classes, so that they tell nothing.
 """
 
-import json
 import math
-import os
-import shutil
-import subprocess
-import sys
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from tqdm import tqdm
 
-from utils.folders import ROOT, whole_file
+from utils.drawing import Pen, background, draw_files, finish, loose_shape, shade, work
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -48,90 +39,9 @@ _CUES = {
 }
 
 
-@dataclass
-class _Pen:
-    """Draws polygons given in the coordinates of a head: centre (0, 0), radius about 1, y down."""
-
-    draw: ImageDraw.ImageDraw
-    x: float
-    y: float
-    scale: float
-    tilt: float
-
-    def _place(self, points):
-        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
-        return [
-            (
-                self.x + self.scale * (cos * px - sin * py),
-                self.y + self.scale * (sin * px + cos * py),
-            )
-            for px, py in points
-        ]
-
-    def polygon(self, points, fill):
-        self.draw.polygon(self._place(points), fill=fill)
-
-    def line(self, points, fill, width):
-        pixels = max(1, round(width * self.scale))
-        self.draw.line(self._place(points), fill=fill, width=pixels, joint="curve")
-
-    def blob(self, x, y, radius_x, radius_y, fill, tilt=0.0):
-        cos, sin = math.cos(tilt), math.sin(tilt)
-        points = []
-        for step in range(36):
-            angle = step * math.tau / 36
-            px, py = radius_x * math.cos(angle), radius_y * math.sin(angle)
-            points.append((x + cos * px - sin * py, y + sin * px + cos * py))
-        self.polygon(points, fill)
-
-
-def _shade(colour, factor):
-    return tuple(int(min(255, max(0, channel * factor))) for channel in colour)
-
-
-def _any_colour(rng):
-    return tuple(int(channel) for channel in rng.integers(30, 235, 3))
-
-
 def _pick(rng, choices):
     colour = np.array(choices[rng.integers(len(choices))]) + rng.normal(0, 9, 3)
-    return _shade(colour, rng.uniform(0.85, 1.1))
-
-
-def _background(draw, side, rng):
-    """A two-colour gradient with stripes, dots or nothing on it, and a few loose shapes."""
-    top, bottom = np.array(_any_colour(rng)), np.array(_any_colour(rng))
-    for row in range(side):
-        mix = row / side
-        draw.line(
-            [(0, row), (side, row)], fill=tuple(int(c) for c in top * (1 - mix) + bottom * mix)
-        )
-    pattern, colour = rng.integers(4), _any_colour(rng)
-    pitch = int(rng.integers(side // 10, side // 4))
-    if pattern == 1:
-        slant = int(rng.integers(-side // 2, side // 2))
-        for x in range(-side, 2 * side, pitch):
-            draw.line([(x, 0), (x + slant, side)], fill=colour, width=max(2, pitch // 4))
-    elif pattern == 2:
-        for x in range(0, side, pitch):
-            for y in range(0, side, pitch):
-                draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
-    for _ in range(rng.integers(2, 7)):
-        _loose_shape(draw, side, rng, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.04, 0.16))
-
-
-def _loose_shape(draw, side, rng, x, y, radius):
-    """A ball, a box, a triangle (as pointed as an ear) or a drop (as round as one)."""
-    pen = _Pen(draw, x * side, y * side, radius * side, rng.uniform(0, math.tau))
-    colour, kind = _any_colour(rng), rng.integers(4)
-    if kind == 0:
-        pen.blob(0, 0, 1, 1, colour)
-    elif kind == 1:
-        pen.polygon([(-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)], colour)
-    elif kind == 2:
-        pen.polygon([(-0.8, 0.7), (0, -1.1), (0.8, 0.7)], colour)
-    else:
-        pen.blob(0, 0, 0.5, 1.1, colour)
+    return shade(colour, rng.uniform(0.85, 1.1))
 
 
 def _ears(pen, rng, floppy, fur, inner):
@@ -149,7 +59,7 @@ def _ears(pen, rng, floppy, fur, inner):
 
 
 def _markings(pen, rng, cues, fur, look):
-    dark = _shade(fur, rng.uniform(0.5, 0.68))
+    dark = shade(fur, rng.uniform(0.5, 0.68))
     if cues["stripes"]:
         for x in (-0.3, 0.0, 0.3):
             pen.line([(x, -0.86), (x * 0.7, -0.5)], dark, 0.09)
@@ -164,8 +74,8 @@ def _markings(pen, rng, cues, fur, look):
 def _face(pen, rng, cues, fur):
     look = rng.uniform(-0.14, 0.14)  # the whole face turns a little to one side
     _markings(pen, rng, cues, fur, look)
-    pale, nose, iris = _shade(fur, rng.uniform(1.12, 1.4)), _pick(rng, _NOSE), _pick(rng, _IRIS)
-    dark, gap = _shade(nose, 0.55), rng.uniform(0.34, 0.42)
+    pale, nose, iris = shade(fur, rng.uniform(1.12, 1.4)), _pick(rng, _NOSE), _pick(rng, _IRIS)
+    dark, gap = shade(nose, 0.55), rng.uniform(0.34, 0.42)
     eye = rng.uniform(0.15, 0.21)
     for side in (-1, 1):
         x, y = side * gap + look, -0.18
@@ -183,7 +93,7 @@ def _face(pen, rng, cues, fur):
     top = drop - tall * 0.6
     if cues["big_nose"]:
         pen.blob(look, top, 0.21, 0.15, nose)
-        pen.blob(look - 0.06, top - 0.05, 0.05, 0.03, _shade(nose, 1.8))
+        pen.blob(look - 0.06, top - 0.05, 0.05, 0.03, shade(nose, 1.8))
     else:
         pen.polygon([(look - 0.12, top - 0.05), (look + 0.12, top - 0.05), (look, top + 0.1)], nose)
     pen.line([(look, top + 0.05), (look, drop + tall * 0.25)], dark, 0.03)
@@ -225,15 +135,15 @@ def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Imag
     side = 2 * size  # drawn at twice the size, then reduced: smooth edges
     image = Image.new("RGB", (side, side))
     canvas = ImageDraw.Draw(image)
-    _background(canvas, side, rng)
+    background(canvas, side, rng)
 
     cues = {name: bool(rng.random() < likely[label]) for name, likely in _CUES.items()}
     fur, scale = _pick(rng, _FUR), side * rng.uniform(0.2, 0.33)
     reach = scale * 1.15 / side
     x, y = rng.uniform(reach, 1 - reach) * side, rng.uniform(reach, 1 - reach) * side
-    pen = _Pen(canvas, x, y, scale, rng.uniform(-0.45, 0.45))
-    ear, inner = _shade(fur, rng.uniform(0.7, 0.98)), _shade(fur, rng.uniform(0.5, 1.25))
-    pen.blob(0, 1.75, rng.uniform(0.75, 1.05), 1.25, _shade(fur, rng.uniform(0.8, 0.98)))
+    pen = Pen(canvas, x, y, scale, rng.uniform(-0.45, 0.45))
+    ear, inner = shade(fur, rng.uniform(0.7, 0.98)), shade(fur, rng.uniform(0.5, 1.25))
+    pen.blob(0, 1.75, rng.uniform(0.75, 1.05), 1.25, shade(fur, rng.uniform(0.8, 0.98)))
     if not cues["floppy_ears"]:
         _ears(pen, rng, False, ear, inner)
     pen.blob(0, 0, rng.uniform(0.92, 1.05), rng.uniform(0.8, 0.98), fur)
@@ -244,7 +154,7 @@ def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Imag
     for _ in range(rng.integers(0, 4)):  # clutter in front may hide a cue, seldom all of them
         angle, away = rng.uniform(0, math.tau), scale * rng.uniform(0.8, 1.6) / side
         at = (x / side + away * math.cos(angle), y / side + away * math.sin(angle))
-        _loose_shape(canvas, side, rng, *at, rng.uniform(0.03, 0.09))
+        loose_shape(canvas, side, rng, *at, rng.uniform(0.03, 0.09))
     image = image.resize((size, size), Image.Resampling.BOX)
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.3) * size / SIZE))
     pixels = np.asarray(image, "float32") * rng.uniform(0.75, 1.15)
@@ -272,43 +182,8 @@ def draw_split(
         (folder / class_name).mkdir(parents=True, exist_ok=True)
         for index in range(first, first + count):
             path = folder / class_name / f"{class_name}_{index:04d}.jpg"
-            if not path.exists():
-                jobs.append((str(path), seed, index, class_name))
-    _draw_in_parallel(jobs, description)
-
-
-def _draw_in_parallel(jobs, description):
-    """Give each core a share of the jobs.
-
-    Processes of our own and not `multiprocessing`: a forked copy of a process that runs TensorFlow
-    can hang, and a spawned one runs the caller's script again.
-    """
-    workers = min(os.cpu_count() or 1, len(jobs))
-    command = [sys.executable, "-m", "utils.drawn_pets"]
-    shares = [json.dumps(jobs[worker::workers]) for worker in range(workers)]
-    with tqdm(total=len(jobs), desc=description, leave=False) as bar, ExitStack() as stack:
-        processes = []
-        for share in shares:
-            process = subprocess.Popen(
-                command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
-            )
-            processes.append(stack.enter_context(process))
-            stack.callback(process.kill)  # none goes on after an error or an interruption
-            process.stdin.write(share)
-            process.stdin.close()
-        for process in processes:
-            for _ in process.stdout:  # a line for each picture
-                bar.update()
-            if process.wait() != 0:
-                reason = process.stderr.read().strip().rsplit("\n", 1)[-1]
-                raise OSError(f"drawing pictures stopped: {reason}")
-
-
-def _work():
-    for path, seed, index, class_name in json.load(sys.stdin):
-        with whole_file(Path(path)) as partial:
-            draw(seed, index, class_name).save(partial, "JPEG", quality=92)
-        print(flush=True)
+            jobs.append([str(path), seed, index, class_name])
+    draw_files("utils.drawn_pets", jobs, description)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:
@@ -326,13 +201,8 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
         per_class = count // len(CLASS_NAMES)
         draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
         first += per_class
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(partial, ignore_errors=True)  # another lesson drew the same set meanwhile
+    finish(partial, folder)
 
 
 if __name__ == "__main__":
-    _work()
+    work(draw)

@@ -10,7 +10,6 @@ ReLU6 for swish, stem and top not scaled. The weights are Google's, converted to
 
 import hashlib
 import io
-import pickle
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.framework import keras, layers
+from utils.unpickler import ArraysOnly
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 NUM_BLOCKS = 16
@@ -188,30 +188,22 @@ class _Storage:
         self.dtype, self.size, self.values = dtype, size, None
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Knows four names; a file that asks for any other is refused before anything of it runs."""
+def _tensor(storage, offset, shape, strides, *_):
+    return storage, offset, shape, strides
 
-    _ALLOWED = frozenset(
-        [
-            ("collections", "OrderedDict"),
-            ("torch._utils", "_rebuild_tensor_v2"),
-            ("torch", "FloatStorage"),
-            ("torch", "LongStorage"),
-        ]
-    )
+
+class _TensorUnpickler(ArraysOnly):
+    """Knows the four names that PyTorch's files need."""
 
     def __init__(self, file):
-        super().__init__(file)
+        allowed = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+            ("torch", "FloatStorage"): np.dtype("<f4"),
+            ("torch", "LongStorage"): np.dtype("<i8"),
+        }
+        super().__init__(file, allowed)
         self.storages = {}
-
-    def find_class(self, module, name):
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no tensor needs")
-        if name == "OrderedDict":
-            return OrderedDict
-        if name == "_rebuild_tensor_v2":
-            return lambda storage, offset, shape, strides, *_: (storage, offset, shape, strides)
-        return np.dtype("<f4") if name == "FloatStorage" else np.dtype("<i8")
 
     def persistent_load(self, identifier):
         _, dtype, key, _, size, *_ = identifier

@@ -87,9 +87,11 @@ def extract(base: keras.Model, split: Split, batch_size: int = 32) -> Features:
     Raises:
         pictures.PictureError: a picture has become unreadable since `load`.
         OSError: the disk is full.
+        datasets.DataSetError: a split without pictures.
 
     Taught in lesson 01.
     """
+    split.must_have_pictures()
     folder = _usable_folder()
     remove_stale_partials(folder)
     path = folder / f"{cache_key(base, split)}.npy"

@@ -1,6 +1,6 @@
 """Heads, and what may learn."""
 
-from utils.backbones import in_block, unknown_block
+from utils.backbones import ConvBase, in_block, unknown_block
 from utils.framework import keras, layers
 
 
@@ -101,3 +101,67 @@ def unfreeze_from(base: keras.Model, block: str) -> None:
     base.trainable = True
     for i, layer in enumerate(base.layers):
         layer.trainable = i >= start[0]
+
+
+def replace_head(model: keras.Model, num_classes: int, learning_rate: float = 1e-3) -> ConvBase:
+    """Make a classifier of other classes from a full network, as fast.ai's `finetune` did.
+
+    Drops the last layer, freezes what is left, adds a softmax of the new size, and compiles. The
+    layers that stay are shared with the old model, not copied. Called again it drops the layer it
+    added, so that nothing stacks.
+
+    Args:
+        model: a network whose last layer is dense, such as `backbones.build(…, include_top=True)`.
+        num_classes: how many classes the new layer tells apart.
+        learning_rate: of Adam.
+
+    Returns:
+        A compiled model from the old one's inputs to (batch, num_classes) probabilities, float32,
+        for integer labels. It runs in inference mode, as every base of the course.
+
+    Raises:
+        ValueError: fewer than two classes, or a network that does not end in a dense layer.
+
+    Taught in lesson 10.
+    """
+    if num_classes < 2:
+        raise ValueError(f"a classifier needs at least two classes, but there are {num_classes}")
+    if not isinstance(model.layers[-1], layers.Dense):
+        raise ValueError(
+            f"{model.name} ends with {model.layers[-1].name}, which is not a dense layer: build it "
+            "with include_top=True"
+        )
+    rest = model.layers[-1].input
+    outputs = layers.Dense(num_classes, activation="softmax", name="new_predictions")(rest)
+    replaced = ConvBase(model.input, outputs, name=model.name)
+    for layer in replaced.layers[:-1]:
+        layer.trainable = False
+    replaced.compile(
+        keras.optimizers.Adam(learning_rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return replaced
+
+
+def up_to(model: keras.Model, name: str) -> ConvBase:
+    """Cut a network after a layer, to read what that layer says.
+
+    Args:
+        model: a network, for example with its top.
+        name: of a layer, such as "fc1" of VGG16 or "average_pool" of EfficientNet-Lite0.
+
+    Returns:
+        A base from the same pixels to that layer's output, sharing the layers.
+
+    Raises:
+        ValueError: for a layer the network does not have, naming its last ones.
+
+    Taught in lesson 13.
+    """
+    names = [layer.name for layer in model.layers]
+    if name not in names:
+        raise ValueError(
+            f"{model.name} has no layer {name!r}; its last ones are {', '.join(names[-6:])}"
+        )
+    return ConvBase(model.input, model.get_layer(name).output, name=f"{model.name}_{name}")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets
+from utils import checks, datasets, drawn_pets
 from utils.datasets import DataSetError
 
 pytestmark = pytest.mark.check
@@ -121,7 +121,11 @@ def test_a_useless_folder_gets_one_sentence(home, pets_folder, spoil, message):
 
 @pytest.mark.parametrize(
     ("gone", "message"),
-    [("test", "is missing"), ("validation/dog", "class folders"), ("test/dog", "class folders")],
+    [
+        ("validation", "is missing"),
+        ("validation/dog", "class folders"),
+        ("test/dog", "class folders"),
+    ],
 )
 def test_a_missing_split_or_class_is_named(home, tmp_path, gone, message):
     folder = make_splits(tmp_path / "pets")
@@ -142,12 +146,38 @@ def test_an_unknown_name_lists_what_there_is(home):
         datasets.load("cats")
 
 
-def test_limit_keeps_the_first_of_each_class(pets):
+def test_who_has_no_test_split_learns_so_when_using_it(home, tmp_path):
+    folder = make_splits(tmp_path / "pets")
+    shutil.rmtree(folder / "test")
+    data = datasets.load(folder)
+    assert [len(split) for split in data.splits] == [6, 6, 0]
+    for use in (lambda: data.test.pixels(8), lambda: data.test.batches(8)):
+        with pytest.raises(DataSetError, match="no test split: add a folder test"):
+            use()
+
+
+def test_limit_keeps_some_of_each_class_evenly(pets):
     few = pets.train.limit(2)
     assert few.labels.tolist() == [0, 0, 1, 1]
-    assert few.paths == tuple(p for i in (0, 1) for p in pets.train.paths[i * 7 : i * 7 + 2])
+    assert few.paths == tuple(pets.train.paths[i] for i in (0, 3, 7, 10))
+    assert few.digests == tuple(pets.train.digests[i] for i in (0, 3, 7, 10))
     assert pets.train.limit(0) is pets.train
+    assert pets.train.limit(99).paths == pets.train.paths
     assert len(datasets.load(pets.name, per_class=1).test) == 2
+
+
+def test_a_track_is_the_part_of_the_name_before_the_frame(home):
+    for split in ("train", "validation"):
+        for class_name in ("a", "b"):
+            folder = home / "signs" / split / class_name
+            folder.mkdir(parents=True)
+            for track in (1, 2):
+                for frame in (0, 1):
+                    image = drawn_pets.draw(track, frame + 2 * (split == "train"), "cat", 16)
+                    image.save(folder / f"{track:05d}_{frame:05d}.png")
+    tracks = datasets.load(home / "signs").train.tracks()
+    expected = ["a/00001", "a/00001", "a/00002", "a/00002"]
+    assert tracks.tolist() == expected + [name.replace("a", "b") for name in expected]
 
 
 def test_batches_hold_every_picture_in_file_order(pets):

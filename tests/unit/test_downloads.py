@@ -3,14 +3,16 @@ import http.server
 import io
 import shutil
 import stat
+import tarfile
 import threading
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import datasets, downloads, sources
+from utils import checks, datasets, downloads, drawn_pets, pictures, sources
 from utils.downloads import Archive, DownloadError, download, unpack
 
 pytestmark = pytest.mark.check
@@ -199,9 +201,146 @@ def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkey
     assert "7.jpg" not in {p.name for p in data.train.paths}
 
 
+@pytest.fixture
+def several(server):
+    """A server that gives each path its own content."""
+    server.files = {}
+
+    def answer(handler):
+        body = server.files[handler.path]
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    server.RequestHandlerClass.do_GET = answer
+    return server
+
+
+def serve(several, monkeypatch, name, content, kind="zip"):
+    """Put an archive on the server in place of one of the registry's."""
+    several.files[f"/{name}.{kind}"] = content
+    url = f"http://127.0.0.1:{several.server_port}/{name}.{kind}"
+    monkeypatch.setattr(sources, name, archive(several, content, url=url, unpacked_size=10**8))
+
+
+def picture(index, kind="PNG", size=16):
+    file = io.BytesIO()
+    drawn_pets.draw(1, index, "cat", size).save(file, kind)
+    return file.getvalue()
+
+
+def test_german_signs_become_png_and_are_split_by_track(several, home, monkeypatch):
+    index, train = 0, {}
+    for class_name in ("00000", "00001"):
+        train[f"GTSRB/Final_Training/Images/{class_name}/GT-{class_name}.csv"] = b"a;b"
+        for track in range(6):
+            for frame in range(2):
+                name = f"{class_name}/{track:05d}_{frame:05d}.ppm"
+                train[f"GTSRB/Final_Training/Images/{name}"] = picture(index, "PPM")
+                index += 1
+    test = {f"GTSRB/Final_Test/Images/{i:05d}.ppm": picture(100 + i, "PPM") for i in range(3)}
+    labels = "Filename;Width;ClassId\n" + "".join(f"{i:05d}.ppm;9;{i % 2}\n" for i in range(3))
+    serve(several, monkeypatch, "_GTSRB_TRAIN", make_zip(home / "a.zip", train).read_bytes())
+    serve(several, monkeypatch, "_GTSRB_TEST", make_zip(home / "b.zip", test).read_bytes())
+    content = make_zip(home / "c.zip", {"GT-final_test.csv": labels}).read_bytes()
+    serve(several, monkeypatch, "_GTSRB_LABELS", content)
+    data = datasets.load("gtsrb")
+    assert [len(split) for split in data.splits] == [16, 8, 3]
+    assert data.test.labels.tolist() == [0, 0, 1]
+    assert set(data.validation.tracks()) == {f"{c}/{t}" for c in ("00000", "00001")
+                                             for t in ("00000", "00005")}  # fmt: skip
+    assert not set(data.validation.tracks()) & set(data.train.tracks())
+    assert {path.suffix for split in data.splits for path in split.paths} == {".png"}
+    assert np.array_equal(data.train.pixels(16)[0], pictures.read(io.BytesIO(picture(2))))
+    assert sorted(p.suffix for p in (home / "data" / "downloads").iterdir()) == [".zip"] * 3
+
+
+def make_tar(path, members):
+    with tarfile.open(path, "w:gz") as file:
+        for name, content in members.items():
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content) if info.isreg() else 0
+            file.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_cifar_records_become_png(several, home, monkeypatch):
+    rng, root = np.random.default_rng(0), "cifar-10-batches-bin"
+    members = {f"{root}/batches.meta.txt": b"airplane\nbird\n\n"}
+    first = rng.integers(0, 256, (32, 32, 3)).astype("uint8")
+    for i, stem in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        records = b""
+        for label in (0, 1, 0):
+            image = rng.integers(0, 256, (32, 32, 3)).astype("uint8")
+            image = first if i == 0 and not records else image
+            records += bytes([label]) + image.transpose(2, 0, 1).tobytes()
+        members[f"{root}/{stem}.bin"] = records
+    content = make_tar(home / "a.tar.gz", members).read_bytes()
+    serve(several, monkeypatch, "_CIFAR10", content, "tar.gz")
+    data = datasets.load("cifar10")
+    assert [len(split) for split in data.splits] == [12, 3, 3]
+    assert data.class_names == ("airplane", "bird")
+    assert np.bincount(data.train.labels).tolist() == [8, 4]
+    assert np.array_equal(data.train.pixels(32)[0], first)
+    assert [p.name for p in (home / "data" / "downloads").iterdir()] == ["_CIFAR10.tar.gz"]
+
+
+def test_flowers_are_split_in_every_class(several, home, monkeypatch):
+    members = {"flower_photos/LICENSE.txt": b"by the photographers"}
+    for k, class_name in enumerate(("daisy", "roses")):
+        for i in range(20):
+            members[f"flower_photos/{class_name}/{i:03d}.png"] = picture(20 * k + i)
+    content = make_tar(home / "a.tgz", members).read_bytes()
+    serve(several, monkeypatch, "_FLOWERS", content, "tgz")
+    data = datasets.load("flowers")
+    assert [len(split) for split in data.splits] == [28, 6, 6]
+    assert data.class_names == ("daisy", "roses")
+    checks.disjoint(data)
+
+
+def tar_member(name, kind):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ("../outside.txt", "outside the folder"),
+        ("/etc/outside.txt", "outside the folder"),
+        (tar_member("pets/link", tarfile.SYMTYPE), "link or a device"),
+        (tar_member("pets/hard", tarfile.LNKTYPE), "link or a device"),
+        (tar_member("pets/device", tarfile.CHRTYPE), "link or a device"),
+    ],
+)
+def test_a_tar_member_that_reaches_outside_is_refused(tmp_path, member, reason):
+    path = make_tar(tmp_path / "a.tgz", {"good.txt": b"1", member: b"/etc"})
+    with pytest.raises(DownloadError, match=reason):
+        unpack(path, tmp_path / "sub" / "out", 1000)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.tgz"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_tar_is_refused(tmp_path, share):
+    path = make_tar(tmp_path / "a.tgz", {"a": np.random.default_rng(0).bytes(30_000)})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(DownloadError, match="refused"):
+        unpack(path, tmp_path / "out", 100_000)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tgz"]
+
+
+def test_a_tar_that_grows_is_refused(tmp_path):
+    path = make_tar(tmp_path / "bomb.tgz", {"zeros": b"\0" * 5_000_000})
+    with pytest.raises(DownloadError, match="more than 1 MB"):
+        unpack(path, tmp_path / "out", 1_000_000)
+
+
 def test_what_the_registry_promises_is_complete():
 
-    for known in (sources._FILTERED, sources._FULL):
+    archives = [one for one in vars(sources).values() if isinstance(one, Archive)]
+    assert len(archives) == 7
+    for known in archives:
         assert known.url.startswith("https://")
         assert known.size < known.unpacked_size
         assert known.licence

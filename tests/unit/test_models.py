@@ -130,3 +130,78 @@ def test_an_unknown_block_lists_the_blocks_and_changes_nothing():
 def test_an_unknown_block_of_another_model_lists_its_layers(toy):
     with pytest.raises(ValueError, match="block1_conv"):
         models.unfreeze_from(toy, "block")
+
+
+# -- replace_head and up_to
+
+
+@pytest.fixture
+def full():
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
+    x = keras.layers.BatchNormalization(name="bn")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dense(9, activation="softmax", name="predictions")(x)
+    return keras.Model(inputs, x, name="full")
+
+
+def small_noise():
+    rng = np.random.default_rng(0)
+    return rng.uniform(0, 255, (8, 8, 8, 3)).astype("float32"), np.arange(8) % 3
+
+
+def test_replacing_the_head_changes_the_last_layer_only(full):
+    new = models.replace_head(full, 3)
+    assert new.output_shape == (None, 3) and len(new.layers) == len(full.layers)
+    assert checks.trainable_names(new) == ["new_predictions/kernel", "new_predictions/bias"]
+    x, y = small_noise()
+    with checks.unchanged(models.up_to(full, "pool")):
+        new.fit(x, y, epochs=3, verbose=0)
+
+
+def test_replacing_twice_does_not_stack(full):
+    once = models.replace_head(full, 3)
+    twice = models.replace_head(models.replace_head(once, 5), 3)
+    assert [type(a) for a in once.layers] == [type(b) for b in twice.layers]
+    assert twice.count_params() == once.count_params()
+    assert twice.output_shape == (None, 3)
+
+
+def test_a_replaced_head_runs_in_inference_mode_even_when_unfrozen(full):
+    new = models.replace_head(full, 3)
+    for layer in new.layers:
+        layer.trainable = True
+    new.compile("sgd", "sparse_categorical_crossentropy")
+    kept = full.get_layer("bn").moving_mean.numpy().copy()
+    new.fit(*small_noise(), verbose=0)
+    assert np.array_equal(full.get_layer("bn").moving_mean.numpy(), kept)
+
+
+def test_a_replaced_head_is_saved_and_loaded(full, tmp_path):
+    new = models.replace_head(full, 3)
+    new.save(tmp_path / "a.keras")
+    checks.same_predictions(new, keras.models.load_model(tmp_path / "a.keras"), small_noise()[0])
+
+
+@pytest.mark.parametrize("num_classes", [0, 1])
+def test_a_head_for_fewer_than_two_classes_is_refused(full, num_classes):
+    with pytest.raises(ValueError, match="at least two classes"):
+        models.replace_head(full, num_classes)
+
+
+def test_a_network_without_a_dense_end_is_named(toy):
+    with pytest.raises(ValueError, match="toy ends with block2_relu, which is not a dense layer"):
+        models.replace_head(toy, 3)
+
+
+def test_cut_after_a_layer_it_gives_that_layers_output(full):
+    x = small_noise()[0]
+    code = models.up_to(full, "pool")(x)
+    kernel, bias = full.get_layer("predictions").get_weights()
+    expected = full(x, training=False)
+    np.testing.assert_allclose(keras.ops.softmax(code @ kernel + bias), expected, atol=1e-5)
+    with pytest.raises(
+        ValueError, match=r"full has no layer 'fc1'; its last ones are .*pool, pred"
+    ):
+        models.up_to(full, "fc1")

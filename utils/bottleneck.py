@@ -1,0 +1,228 @@
+"""Bottleneck packs: what a base says of a split, in one file that says where it comes from.
+
+A pack is an `.npz` without pickles. Two packs train and judge a head only if they match. Lesson 12.
+"""
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils import backbones, checks, features, models
+from utils.datasets import DataSet, Split
+from utils.folders import whole_file
+from utils.framework import keras
+from utils.results import provenance
+
+FORMAT = 1
+# What must be equal in two packs that are used together.
+_MUST_MATCH = ("format", "network", "image_size", "preprocessing", "weights", "dataset", "versions")
+
+
+class PackError(ValueError):
+    """A pack that cannot be used, or not with this other one, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What is in a pack.
+
+    `features`: float32 (pictures, height, width, channels); `labels`: int32 (pictures,);
+    `file_names`, `digests` (sha256 of each picture file), `class_names`: texts; `about`: network,
+    image_size, preprocessing, weights (digest), dataset, split, versions, format.
+    """
+
+    path: Path
+    features: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    file_names: tuple[str, ...]
+    digests: tuple[str, ...]
+    about: dict
+
+
+def write(
+    data: DataSet,
+    network: str,
+    folder: Path,
+    per_class: int = 100,
+    image_size: int = 0,
+    batch_size: int = 32,
+) -> tuple[Path, Path]:
+    """Run a network over a data set's train and validation pictures, and write two packs.
+
+    Args:
+        data: from `datasets.load`.
+        network: a name from `backbones.BACKBONES`.
+        folder: where the packs go.
+        per_class: training pictures of each class, 0 for all; validation is left whole.
+        image_size: side in pixels, 0 for what the network was trained at.
+        batch_size: pictures at a time.
+
+    Returns:
+        Paths of `{network}_{dataset}_{per_class}_bottleneck_features_train.npz` and of
+        `{network}_{dataset}_bottleneck_features_validation.npz`.
+
+    Raises:
+        ValueError: for an unknown network.
+        OSError: if the disk is full.
+
+    Taught in lesson 12.
+    """
+    base = backbones.build(network, image_size or backbones.entry(network).image_size)
+    name = data.folder.name
+    count = f"_{per_class}" if per_class else ""
+    train = folder / f"{network}_{name}{count}_bottleneck_features_train.npz"
+    validation = folder / f"{network}_{name}_bottleneck_features_validation.npz"
+    _write_one(train, data, base, data.train.limit(per_class), batch_size)
+    _write_one(validation, data, base, data.validation, batch_size)
+    return train, validation
+
+
+def _write_one(path: Path, data: DataSet, base: keras.Model, split: Split, batch_size: int):
+    about = {
+        "format": FORMAT,
+        "network": base.name,
+        "image_size": base.input_shape[1],
+        "preprocessing": "own",
+        "weights": features.model_digest(base),
+        "dataset": data.folder.name,
+        "split": split.name,
+        "versions": provenance()["versions"],
+    }
+    found = features.extract(base, split, batch_size)
+    names = [p.relative_to(data.folder).as_posix() for p in split.paths]
+    with whole_file(path) as partial, open(partial, "wb") as file:
+        np.savez(
+            file,
+            features=found.values,
+            labels=split.labels,
+            class_names=np.array(split.class_names),
+            file_names=np.array(names),
+            digests=np.array(split.digests),
+            about=np.array(json.dumps(about)),
+        )
+
+
+def read(path: Path) -> Pack:
+    """Read a pack without running anything that is in it.
+
+    Raises:
+        PackError: not there, cut short, damaged, with pickles in it, or not a pack.
+
+    Taught in lesson 12.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = {"features", "labels", "class_names", "file_names", "digests", "about"}
+            missing -= set(file.files)
+            if missing:
+                raise ValueError(f"it has no {', '.join(sorted(missing))}")
+            about = json.loads(str(file["about"]))
+            texts = [tuple(file[key].tolist()) for key in ("class_names", "file_names", "digests")]
+            pack = Pack(path, file["features"], file["labels"], *texts, about)
+        _look_inside(pack)
+    except FileNotFoundError as error:
+        raise PackError(f"there is no pack {path}: make it with the bottleneck command") from error
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = "it holds pickled objects" if "allow_pickle" in str(error) else str(error)
+        raise PackError(
+            f"{path} cannot be used, {reason}: make it again with the bottleneck command"
+        ) from error
+    return pack
+
+
+def _look_inside(pack):
+    count = len(pack.labels)
+    if pack.about.get("format") != FORMAT:
+        raise ValueError(f"it has format {pack.about.get('format')} and not {FORMAT}")
+    if not count == len(pack.features) == len(pack.file_names) == len(pack.digests):
+        raise ValueError("its features, labels and file names are not equally many")
+    if pack.features.dtype != np.float32 or not np.isfinite(pack.features).all():
+        raise ValueError("its features are not all finite float32 numbers")
+    if not (count and pack.labels.min() >= 0 and pack.labels.max() < len(pack.class_names)):
+        raise ValueError("it has labels without a class name, or none")
+
+
+def match(train: Pack, validation: Pack) -> None:
+    """Claim that a head trained on one pack may be judged on the other.
+
+    Raises:
+        PackError: naming the first thing that differs, or a picture that stands in both.
+
+    Taught in lesson 12.
+    """
+    where = f"{train.path.name} and {validation.path.name} do not belong together"
+    for key in _MUST_MATCH:
+        one, other = train.about.get(key), validation.about.get(key)
+        if one != other:
+            raise PackError(
+                f"{where}: {key} is {_short(one)} in one and {_short(other)} in the other"
+            )
+    if train.class_names != validation.class_names:
+        odd = sorted(set(train.class_names) ^ set(validation.class_names))
+        raise PackError(f"{where}: their class names differ ({', '.join(odd) or 'in their order'})")
+    known = dict(zip(train.digests, train.file_names, strict=True))
+    for digest, name in zip(validation.digests, validation.file_names, strict=True):
+        if digest in known:
+            raise PackError(f"{where}: {known[digest]} and {name} are the same picture")
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 90 else f"{text[:12]}…"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head and how its training went; `accuracy` is that of the last epoch on validation."""
+
+    head: keras.Model
+    history: dict[str, list[float]]
+    accuracy: float
+
+
+def train_head(
+    train: Pack,
+    validation: Pack,
+    epochs: int = 50,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    verbose: int = 0,
+) -> Trained:
+    """Train a softmax on a pack, and judge it on another after each epoch.
+
+    Args:
+        train, validation: packs that `match`.
+        epochs, batch_size, learning_rate: of Adam.
+        verbose: as in `fit`; 2 prints a line an epoch.
+
+    Returns:
+        The head (feature maps to probabilities), its history, the last validation accuracy.
+
+    Raises:
+        PackError: packs that do not belong together.
+
+    Taught in lesson 12.
+    """
+    match(train, validation)
+    classes = len(train.class_names)
+    head = models.head(train.features.shape[1:], classes, units=0)
+    head.compile(
+        keras.optimizers.Adam(learning_rate), models.loss_for(classes), metrics=["accuracy"]
+    )
+    history = head.fit(
+        train.features,
+        train.labels,
+        validation_data=(validation.features, validation.labels),
+        epochs=epochs,
+        batch_size=batch_size,
+        verbose=verbose,
+    ).history
+    accuracy = float(history["val_accuracy"][-1])
+    checks.confusion(validation.labels, head.predict(validation.features, verbose=0), accuracy)
+    return Trained(head, history, accuracy)

@@ -1,0 +1,162 @@
+"""What the drawn data sets share: a pen, backgrounds, clutter, and drawing on all cores at once."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from utils.folders import ROOT, whole_file
+
+
+@dataclass
+class Pen:
+    """Draws polygons given in the coordinates of a thing: centre (0, 0), radius about 1, y down."""
+
+    draw: ImageDraw.ImageDraw
+    x: float
+    y: float
+    scale: float
+    tilt: float
+    squeeze: float = 1.0  # width over height, for what is seen from the side
+
+    def _place(self, points):
+        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
+        return [
+            (
+                self.x + self.scale * self.squeeze * (cos * px - sin * py),
+                self.y + self.scale * (sin * px + cos * py),
+            )
+            for px, py in points
+        ]
+
+    def polygon(self, points, fill):
+        """Fill a polygon."""
+        self.draw.polygon(self._place(points), fill=fill)
+
+    def line(self, points, fill, width):
+        """Draw a line of a width in the thing's own units, at least one pixel."""
+        pixels = max(1, round(width * self.scale))
+        self.draw.line(self._place(points), fill=fill, width=pixels, joint="curve")
+
+    def blob(self, x, y, radius_x, radius_y, fill, tilt=0.0):
+        """Fill an ellipse."""
+        cos, sin = math.cos(tilt), math.sin(tilt)
+        points = []
+        for step in range(36):
+            angle = step * math.tau / 36
+            px, py = radius_x * math.cos(angle), radius_y * math.sin(angle)
+            points.append((x + cos * px - sin * py, y + sin * px + cos * py))
+        self.polygon(points, fill)
+
+
+def shade(colour, factor):
+    """Make a colour darker (below 1) or lighter."""
+    return tuple(int(min(255, max(0, channel * factor))) for channel in colour)
+
+
+def any_colour(rng):
+    """Choose a colour that is neither black nor white."""
+    return tuple(int(channel) for channel in rng.integers(30, 235, 3))
+
+
+def background(draw, side, rng):
+    """A two-colour gradient with stripes, dots or nothing on it, and a few loose shapes."""
+    top, bottom = np.array(any_colour(rng)), np.array(any_colour(rng))
+    for row in range(side):
+        mix = row / side
+        draw.line(
+            [(0, row), (side, row)], fill=tuple(int(c) for c in top * (1 - mix) + bottom * mix)
+        )
+    pattern, colour = rng.integers(4), any_colour(rng)
+    pitch = int(rng.integers(side // 10, side // 4))
+    if pattern == 1:
+        slant = int(rng.integers(-side // 2, side // 2))
+        for x in range(-side, 2 * side, pitch):
+            draw.line([(x, 0), (x + slant, side)], fill=colour, width=max(2, pitch // 4))
+    elif pattern == 2:
+        for x in range(0, side, pitch):
+            for y in range(0, side, pitch):
+                draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
+    for _ in range(rng.integers(2, 7)):
+        loose_shape(draw, side, rng, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.04, 0.16))
+
+
+def loose_shape(draw, side, rng, x, y, radius):
+    """A ball, a box, a triangle (as pointed as an ear) or a drop (as round as one)."""
+    pen = Pen(draw, x * side, y * side, radius * side, rng.uniform(0, math.tau))
+    colour, kind = any_colour(rng), rng.integers(4)
+    if kind == 0:
+        pen.blob(0, 0, 1, 1, colour)
+    elif kind == 1:
+        pen.polygon([(-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)], colour)
+    elif kind == 2:
+        pen.polygon([(-0.8, 0.7), (0, -1.1), (0.8, 0.7)], colour)
+    else:
+        pen.blob(0, 0, 0.5, 1.1, colour)
+
+
+def draw_files(module: str, jobs: list[list], description: str) -> None:
+    """Draw pictures into files on all cores, keeping those that are there already.
+
+    Args:
+        module: the data set's module, which ends with a call of `work`.
+        jobs: [path, *arguments of its draw function]; the ending of the path says the format.
+        description: text before the progress bar.
+
+    Raises:
+        OSError: if a file cannot be written.
+
+    Processes of our own and not `multiprocessing`: a forked copy of a process that runs TensorFlow
+    can hang, and a spawned one runs the caller's script again.
+    """
+    jobs = [job for job in jobs if not Path(job[0]).exists()]
+    workers = min(os.cpu_count() or 1, len(jobs))
+    shares = [json.dumps(jobs[worker::workers]) for worker in range(workers)]
+    with tqdm(total=len(jobs), desc=description, leave=False) as bar, ExitStack() as stack:
+        processes = []
+        for share in shares:
+            command = [sys.executable, "-m", module]
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
+            )
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)  # none goes on after an error or an interruption
+            process.stdin.write(share)
+            process.stdin.close()
+        for process in processes:
+            for _ in process.stdout:  # a line for each picture
+                bar.update()
+            if process.wait() != 0:
+                reason = process.stderr.read().strip().rsplit("\n", 1)[-1]
+                raise OSError(f"drawing pictures stopped: {reason}")
+
+
+def work(draw: Callable[..., Image.Image]) -> None:
+    """Draw the jobs that `draw_files` sends; a drawing module run by itself does this."""
+    for path, *arguments in json.load(sys.stdin):
+        path = Path(path)
+        with whole_file(path) as partial:
+            kind = {".jpg": "JPEG", ".png": "PNG"}[path.suffix]
+            draw(*arguments).save(partial, kind, **({"quality": 92} if kind == "JPEG" else {}))
+        print(flush=True)
+
+
+def finish(partial: Path, folder: Path) -> None:
+    """Give a complete set its name; if another lesson drew the same set meanwhile, keep that."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
