@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import backbones, checks, features, models
+from utils import backbones, checks, features
 from utils.datasets import DataSet, Split
 from utils.folders import whole_file
-from utils.framework import keras
+from utils.framework import keras, layers
 from utils.results import provenance
 
 FORMAT = 1
@@ -191,7 +191,7 @@ def train_head(
     validation: Pack,
     epochs: int = 50,
     batch_size: int = 64,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 1e-2,
     verbose: int = 0,
 ) -> Trained:
     """Train a softmax on a pack, and judge it on another after each epoch.
@@ -211,9 +211,19 @@ def train_head(
     """
     match(train, validation)
     classes = len(train.class_names)
-    head = models.head(train.features.shape[1:], classes, units=0)
+    head = keras.Sequential(
+        [
+            keras.Input(train.features.shape[1:]),
+            layers.Flatten(),
+            layers.UnitNormalization(),  # equally long codes: one learning rate fits all networks
+            layers.Dense(classes, activation="softmax"),
+        ],
+        name="head",
+    )
     head.compile(
-        keras.optimizers.Adam(learning_rate), models.loss_for(classes), metrics=["accuracy"]
+        keras.optimizers.Adam(learning_rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     history = head.fit(
         train.features,

@@ -1,9 +1,11 @@
 """A claim is a check: a cell that fails when the sentence above it is not true."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import psutil
 from sklearn.metrics import confusion_matrix
 
 from utils.datasets import DataSet
@@ -38,6 +40,46 @@ def unchanged(model: keras.Model) -> Iterator[None]:
             f"{len(moved)} of {len(before)} weights of {model.name} moved, "
             f"{path} most (by up to {most:.2g})"
         )
+
+
+class Peak:
+    """The most memory this process held, in megabytes (10⁶ bytes), and what it began with."""
+
+    def __init__(self):
+        self.before = self.most = psutil.Process().memory_info().rss / 1e6
+
+    @property
+    def added(self) -> float:
+        """Megabytes above the beginning."""
+        return self.most - self.before
+
+
+@contextmanager
+def peak_memory(every_seconds: float = 0.02) -> Iterator[Peak]:
+    """Watch this process's memory inside the `with`.
+
+    Args:
+        every_seconds: how often to look; shorter peaks are missed.
+
+    Yields:
+        A `Peak`, to be read afterwards.
+
+    Taught in lesson 14.
+    """
+    peak, over, process = Peak(), threading.Event(), psutil.Process()
+
+    def watch():
+        while not over.wait(every_seconds):
+            peak.most = max(peak.most, process.memory_info().rss / 1e6)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        watcher.join()
+        peak.most = max(peak.most, process.memory_info().rss / 1e6)
 
 
 def trainable_names(model: keras.Model) -> list[str]:

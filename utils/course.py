@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.folders import ROOT, data_dir
+from utils.folders import ROOT, cache_dir, data_dir
 
 
 def set_seed(seed: int) -> None:
@@ -63,7 +63,7 @@ def _parser():
     head.add_argument("--validation_file", type=Path, required=True)
     head.add_argument("--epochs", type=int, default=50)
     head.add_argument("--batch_size", type=int, default=64)
-    head.add_argument("--learning_rate", type=float, default=1e-3)
+    head.add_argument("--learning_rate", type=float, default=1e-2)
     head.add_argument("--seed", type=int, default=1)
     head.set_defaults(action=_train_head)
     readme = commands.add_parser("readme", help="bring README's tables and figure up to date")
@@ -129,7 +129,7 @@ def _bottleneck(options):
     from utils import bottleneck, datasets
 
     data = datasets.load(options.dataset)
-    folder = options.output or data_dir() / "bottleneck"
+    folder = options.output or cache_dir() / "bottleneck"
     for path in bottleneck.write(
         data, options.network, folder, options.per_class, options.image_size
     ):

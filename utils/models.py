@@ -1,5 +1,7 @@
 """Heads, and what may learn."""
 
+import math
+
 from utils.backbones import ConvBase, in_block, unknown_block
 from utils.framework import keras, layers
 
@@ -165,3 +167,78 @@ def up_to(model: keras.Model, name: str) -> ConvBase:
             f"{model.name} has no layer {name!r}; its last ones are {', '.join(names[-6:])}"
         )
     return ConvBase(model.input, model.get_layer(name).output, name=f"{model.name}_{name}")
+
+
+def batch_norm(base: keras.Model, statistics: str, learn: bool = False) -> keras.Model:
+    """Give a frozen base whose batch normalisation behaves in one of three ways.
+
+    All other layers stay frozen. The layers are shared with `base` and are changed by this.
+
+    Args:
+        base: from `backbones.build`.
+        statistics: "kept" normalises by the running averages from ImageNet, always; "batch" by the
+            batch while training, and leaves the averages alone, as a frozen base did before Keras
+            2.1.3; "updated" by the batch while training, and moves the averages towards it.
+        learn: whether scale and offset of these layers learn; not with "kept".
+
+    Returns:
+        An ordinary model, that hands `training` on to its layers; compile afterwards.
+
+    Raises:
+        ValueError: for other statistics, or learning with "kept".
+
+    Taught in lessons 11 and 14.
+    """
+    if statistics not in ("kept", "batch", "updated") or (learn and statistics == "kept"):
+        raise ValueError(
+            f"there is no batch normalisation with statistics {statistics!r} and learn={learn}; "
+            "statistics are kept, batch or updated, and with kept ones nothing learns"
+        )
+    base.trainable = True
+    for layer in base.layers:
+        layer.trainable = False
+        if isinstance(layer, layers.BatchNormalization) and statistics != "kept":
+            layer.trainable = True
+            layer.gamma.trainable = layer.beta.trainable = learn
+            if statistics == "batch":
+                layer.momentum = 1.0  # the averages move by nothing
+    return keras.Model(base.input, base.output, name=base.name)
+
+
+def memory_estimate(model: keras.Model, batch_size: int) -> dict[str, float]:
+    """Estimate what one training step holds in memory, in megabytes (10⁶ bytes).
+
+    Counted are float32 numbers: all weights; a gradient and two moments (Adam) for each weight that
+    learns; and every layer's output for the batch, which the way back needs. It leaves out Python,
+    TensorFlow itself, the data, and the scratch space of convolutions.
+
+    Args:
+        model: with `trainable` set as it will be trained.
+        batch_size: pictures in one update.
+
+    Returns:
+        {"weights", "gradients", "optimizer", "activations", "total"}: megabytes.
+
+    Taught in lesson 14.
+    """
+    learn = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    numbers = {
+        "weights": model.count_params(),
+        "gradients": learn,
+        "optimizer": 2 * learn,
+        "activations": batch_size * _activations(model),
+    }
+    megabytes = {name: 4 * count / 1e6 for name, count in numbers.items()}
+    return megabytes | {"total": sum(megabytes.values())}
+
+
+def _activations(model):
+    """Numbers that the layers of a model put out for one picture."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += _activations(layer)
+        elif not isinstance(layer, layers.InputLayer):
+            outputs = layer.output if isinstance(layer.output, list) else [layer.output]
+            total += sum(math.prod(output.shape[1:]) for output in outputs)
+    return total

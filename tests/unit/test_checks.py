@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -131,3 +132,14 @@ def test_interval_refuses_percent_and_nothing(accuracy, n):
 
 def test_with_interval():
     assert checks.with_interval(0.9, 1000) == "0.900 (0.880–0.917, n = 1,000)"
+
+
+def test_peak_memory_sees_what_was_held_for_a_while():
+    with checks.peak_memory() as peak:
+        held = np.ones(25_000_000)  # 200 MB
+        time.sleep(0.2)
+        del held
+    assert 190 <= peak.added <= 300
+    with checks.peak_memory() as quiet:
+        time.sleep(0.1)
+    assert quiet.added < 50

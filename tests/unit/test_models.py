@@ -205,3 +205,62 @@ def test_cut_after_a_layer_it_gives_that_layers_output(full):
         ValueError, match=r"full has no layer 'fc1'; its last ones are .*pool, pred"
     ):
         models.up_to(full, "fc1")
+
+
+# -- batch_norm and memory_estimate
+
+
+def moved(statistics, learn, toy, noise):
+    """Which kinds of numbers of the toy move in one epoch."""
+    base = models.batch_norm(toy, statistics, learn)
+    pixels = keras.Input((32, 32, 3))
+    model = keras.Model(pixels, models.head(toy.output_shape[1:], 2, units=0)(base(pixels)))
+    model.compile("sgd", "binary_crossentropy")
+    before = {w.path: w.numpy() for w in toy.weights}
+    model.fit(*noise, verbose=0)
+    changed = {w.path for w in toy.weights if not np.array_equal(before[w.path], w.numpy())}
+    return {path.rsplit("/", 1)[1] for path in changed}
+
+
+@pytest.mark.parametrize(
+    ("statistics", "learn", "expected"),
+    [
+        ("kept", False, set()),
+        ("batch", False, set()),
+        ("updated", False, {"moving_mean", "moving_variance"}),
+        ("updated", True, {"moving_mean", "moving_variance", "gamma", "beta"}),
+        ("batch", True, {"gamma", "beta"}),
+    ],
+)
+def test_three_ways_of_batch_normalisation(statistics, learn, expected, toy, noise):
+    assert moved(statistics, learn, toy, noise) == expected
+
+
+def test_with_batch_statistics_training_and_inference_differ_and_with_kept_ones_not(toy, noise):
+    x = noise[0]
+    kept = models.batch_norm(toy, "kept")
+    np.testing.assert_allclose(kept(x, training=True), toy(x), atol=1e-6)
+    batch = models.batch_norm(toy, "batch")
+    assert np.abs(np.array(batch(x, training=True)) - np.array(toy(x))).max() > 0.1
+    np.testing.assert_allclose(batch(x, training=False), toy(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("statistics", "learn"), [("frozen", False), ("kept", True)])
+def test_another_batch_normalisation_is_refused(toy, statistics, learn):
+    with pytest.raises(ValueError, match="statistics are kept, batch or updated"):
+        models.batch_norm(toy, statistics, learn)
+
+
+def test_the_memory_of_a_small_network_by_hand(toy):
+    model = models.attach(toy, models.head(toy.output_shape[1:], 2, units=0))
+    models.freeze(toy)
+    frozen = models.memory_estimate(model, 10)
+    # 8 × 8 and 2 × 2 places of 4 channels, three layers each; scaled pixels; flat; probability.
+    activations = 32 * 32 * 3 + 3 * (8 * 8 * 4 + 2 * 2 * 4) + 16 + 1
+    assert frozen["activations"] == pytest.approx(4 * 10 * activations / 1e6)
+    assert frozen["gradients"] == pytest.approx(4 * 17 / 1e6)
+    toy.trainable = True
+    opened = models.memory_estimate(model, 10)
+    assert opened["gradients"] > frozen["gradients"]
+    assert opened["optimizer"] == pytest.approx(2 * opened["gradients"])
+    assert opened["total"] == pytest.approx(sum(v for k, v in opened.items() if k != "total"))
