@@ -108,9 +108,9 @@ def draw(seed: int, track: int, frame: int, class_name: str, size: int = SIZE) -
     background(canvas, side, own)
 
     near = frame / (FRAMES - 1)
-    x, y = side * (0.5 + own.uniform(-0.1, 0.1)), side * (0.5 + own.uniform(-0.1, 0.1))
+    x, y = side * (0.5 + own.uniform(-0.05, 0.05)), side * (0.5 + own.uniform(-0.05, 0.05))
     x, y = x + side * now.uniform(-0.05, 0.05), y + side * now.uniform(-0.05, 0.05)
-    scale = side * own.uniform(0.24, 0.3) * (1 + 0.35 * near)
+    scale = side * own.uniform(0.32, 0.37) * (1 + 0.15 * near)
     tilt = own.uniform(-0.2, 0.2) + now.uniform(-0.03, 0.03)
     pen = Pen(canvas, x, y, scale, tilt, own.uniform(0.75, 1.0))
     pen.line([(0, 0.5), (0, 5)], any_colour(own), 0.16)  # its post
@@ -125,7 +125,7 @@ def draw(seed: int, track: int, frame: int, class_name: str, size: int = SIZE) -
         angle, away = own.uniform(0, math.tau), own.uniform(0.3, 0.95)
         place = (away * math.cos(angle), away * math.sin(angle))
         pen.blob(*place, own.uniform(0.05, 0.18), own.uniform(0.05, 0.15), any_colour(own))
-    for _ in range(own.integers(0, 3)):  # leaves and posts in front of it
+    for _ in range(own.integers(0, 2)):  # leaves and posts in front of it
         at = own.uniform(0.2, 0.8, 2)
         loose_shape(canvas, side, own, *at, own.uniform(0.03, 0.09))
 

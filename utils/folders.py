@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +53,8 @@ def whole_file(path: Path):
             raise
         raise type(error)(error.errno, _explain(path, error)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it must not hide the error above
+            partial.unlink()
 
 
 def _explain(path, error):

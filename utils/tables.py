@@ -50,7 +50,8 @@ def update(readme: str) -> str:
     Raises:
         ValueError: if a marker is missing.
     """
-    for name, make in {"lessons": lessons_table, "results": results_table}.items():
+    makers = {"lessons": lessons_table, "results": results_table, "systems": systems_table}
+    for name, make in makers.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         readme, found = re.subn(
             pattern, lambda m, make=make: m[1] + make() + m[2], readme, flags=re.DOTALL
@@ -88,11 +89,62 @@ def results_table() -> str:
 
 
 def _cell(profile, start, name, count):
+    numbers = _numbers(profile, start)
+    return checks.with_interval(numbers[name], numbers[count]) if name in numbers else "–"
+
+
+def _numbers(profile, start):
     for lesson, entry in results.load_stored(profile).items():
         if lesson.startswith(start):
-            numbers = entry["numbers"]
-            return checks.with_interval(numbers[name], numbers[count])
-    return "–"
+            return entry["numbers"]
+    return {}
+
+
+_HELD = "validation_pictures"
+_RANDOM, _WEIRD = "random_split_accuracy", "batch_statistics_averages_kept_accuracy"
+_LITE_SIGNS = "efficientnet_lite0_gtsrb_accuracy"
+_SOURCES = {
+    "10": "fast.ai's `finetune`, 2016",
+    "11": "Keras issue 6386, 2017",
+    "12": "bottleneck lab, 2017",
+    "13": "VGG codes, AlexNet, 2017",
+    "14": "EfficientNet post, 2019",
+}
+# The other systems this course is built from: what is measured, what they printed, which lesson,
+# which of its numbers, and their count of pictures.
+_SYSTEMS = [
+    ("traffic signs, last layer only", "–", "10", "frozen_test_accuracy", "far_pictures"),
+    ("traffic signs, opened as deep as helps", "–", "10", "opened_test_accuracy", "far_pictures"),
+    ("hand-off as it should be, an epoch later", "–", "11", "accuracy_after_cure", _HELD),
+    (
+        "hand-off with batch statistics, an epoch later",
+        "“does not learn”",
+        "11",
+        "batch_statistics_after_accuracy",
+        _HELD,
+    ),
+    ("VGG16, CIFAR-10", "0.7235", "12", "vgg16_cifar10_accuracy", "vgg16_cifar10_pictures"),
+    ("Lite0, CIFAR-10", "–", "12", "efficientnet_lite0_cifar10_accuracy", "vgg16_cifar10_pictures"),
+    ("VGG16 (drawn: Lite0), signs split at random", "0.8666", "12", _RANDOM, "split_pictures"),
+    ("the same, split by track", "–", "12", "track_split_accuracy", "split_pictures"),
+    ("Lite0, traffic signs split by track", "–", "12", _LITE_SIGNS, "split_pictures"),
+    ("codes, logistic regression", "–", "13", "logistic_regression_accuracy", _HELD),
+    ("frozen, averages kept", "–", "14", "averages_kept_accuracy", _HELD),
+    ("frozen, batch statistics", "“strange”", "14", _WEIRD, _HELD),
+    ("everything opened early", "–", "14", "early_open_accuracy", _HELD),
+]
+
+
+def systems_table() -> str:
+    """Write the table of the other systems: what each printed, what this course measures."""
+    head = "| system | what is measured | it printed | real pictures | drawn pictures |"
+    rows = [head, "|---|---|---|---|---|"]
+    for text, printed, start, name, count in _SYSTEMS:
+        cells = [_cell(profile, start, name, count) for profile in ("photos", "drawn")]
+        lesson = next(p.name for p in (ROOT / "notebooks").glob(f"{start}_*.ipynb"))
+        source = f"{_SOURCES[start]} ([{start}](notebooks/{lesson}))"
+        rows.append(f"| {source} | {text} | {printed} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def arc() -> plots.Picture:

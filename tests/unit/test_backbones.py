@@ -154,3 +154,22 @@ def test_unknown_names_list_what_there_is():
 
 def test_lites_weights_are_always_here(home):
     assert backbones.available_offline("efficientnet_lite0") == "installed package"
+
+
+def test_weights_with_the_top_are_a_file_of_their_own(home):
+    from utils import models
+
+    keras.utils.set_random_seed(1)
+    (home / "weights").mkdir()
+    small = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3))
+    small.save_weights(home / "weights" / "mobilenet_v2_with_top.weights.h5")
+    assert backbones.available_offline("mobilenet_v2", include_top=True) == "weights folder"
+    assert backbones.available_offline("mobilenet_v2") == ""
+    full = backbones.build("mobilenet_v2", 96, include_top=True)
+    assert np.array_equal(full.get_weights()[0], small.get_weights()[0])
+    assert models.up_to(full, "out_relu").output_shape == (None, 3, 3, 1280)
+
+
+def test_a_download_that_fails_names_the_file_that_would_help(home):
+    with pytest.raises(backbones.WeightsError, match=r"put vgg16_with_top\.weights\.h5 into"):
+        backbones.build("vgg16", 224, include_top=True)

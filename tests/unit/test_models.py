@@ -264,3 +264,11 @@ def test_the_memory_of_a_small_network_by_hand(toy):
     assert opened["gradients"] > frozen["gradients"]
     assert opened["optimizer"] == pytest.approx(2 * opened["gradients"])
     assert opened["total"] == pytest.approx(sum(v for k, v in opened.items() if k != "total"))
+
+
+def test_vggs_code_is_its_first_dense_layer_after_the_relu():
+    full = backbones.build("vgg16", 224, weights=None, include_top=True)
+    code = models.up_to(full, "fc1")
+    assert code.output_shape == (None, 4096)
+    said = np.array(code(np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3))))
+    assert said.min() == 0 < said.max()

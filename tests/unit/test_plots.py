@@ -77,3 +77,22 @@ def test_smooth_refuses_other_factors(factor):
 def test_colours_are_words_of_css():
     assert all(re.fullmatch(r"#[0-9A-F]{6}", colour) for colour in plots.COLOURS)
     assert len(plots.COLOURS) == len(set(plots.COLOURS)) == len(plots.MARKERS)
+
+
+def test_several_curves_in_one_figure_with_their_ends_in_the_text():
+    series = {"kept": [0.5, 0.75], "batch": [0.5, 0.25, 0.125]}
+    figure = plots.compare(series, "Four ways", "validation accuracy", first=0)
+    assert figure.alt == (
+        "Four ways. validation accuracy from first to last epoch: "
+        "kept: 0.500 to 0.750; batch: 0.500 to 0.125"
+    )
+    lines = figure.axes[0].lines
+    assert [line.get_label() for line in lines] == ["kept", "batch"]
+    assert lines[1].get_xdata().tolist() == [0, 1, 2]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 2
+
+
+def test_many_class_names_are_written_upright():
+    names = [f"class {i}" for i in range(12)]
+    figure = plots.confusion_matrix(np.eye(12, dtype=int), names, "Twelve")
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {90.0}

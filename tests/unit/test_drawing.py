@@ -1,0 +1,35 @@
+import pytest
+
+from utils import drawing
+
+pytestmark = pytest.mark.check
+
+
+def test_files_that_are_there_are_kept_and_others_are_drawn(tmp_path):
+    jobs = [[str(tmp_path / f"{i}.png"), 1, 0, i, "stop", 16] for i in range(4)]
+    (tmp_path / "2.png").write_bytes(b"mine")
+    drawing.draw_files("utils.drawn_signs", jobs, "Drawing")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{i}.png" for i in range(4)]
+    assert (tmp_path / "2.png").read_bytes() == b"mine"
+    assert (tmp_path / "3.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_drawn_or_written_is_said(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match=r"drawing pictures stopped: .*could not write"):
+        jobs = [[str(tmp_path / "file" / "1.png"), 1, 0, 0, "stop", 16]]
+        drawing.draw_files("utils.drawn_signs", jobs, "Drawing")
+    with pytest.raises(OSError, match=r"drawing pictures stopped: .*cannot draw a 'cow'"):
+        jobs = [[str(tmp_path / "1.png"), 1, 0, 0, "cow", 16]]
+        drawing.draw_files("utils.drawn_signs", jobs, "Drawing")
+
+
+def test_who_finishes_second_keeps_what_is_there(tmp_path):
+    for name in ("partial", "folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    drawing.finish(tmp_path / "partial", tmp_path / "folder")
+    assert (tmp_path / "folder" / "a").read_text() == "folder"
+    assert not (tmp_path / "partial").exists()
+    with pytest.raises(OSError):
+        drawing.finish(tmp_path / "nothing", tmp_path / "elsewhere")
