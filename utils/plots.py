@@ -155,7 +155,7 @@ def compare(
     ax.set_xlabel("epoch")
     ax.set_ylabel(ylabel)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not on, the curves
     return figure
 
 
