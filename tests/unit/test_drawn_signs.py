@@ -6,7 +6,7 @@ from utils.drawn_signs import draw
 
 pytestmark = pytest.mark.check
 
-KNOWN_THUMBNAIL = [[142, 154, 134], [162, 169, 160], [181, 177, 180]]
+KNOWN_THUMBNAIL = [[102, 111, 98], [116, 121, 116], [129, 124, 129]]
 
 
 def pixels(*arguments):

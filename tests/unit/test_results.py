@@ -61,9 +61,12 @@ def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
 def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
     monkeypatch.setattr(tables, "lessons_table", lambda: "L\n")
     monkeypatch.setattr(tables, "results_table", lambda: "R \\1\n")
+    monkeypatch.setattr(tables, "systems_table", lambda: "S\n")
     text = "a\n<!-- lessons -->\nold\n<!-- /lessons -->\nb\n<!-- results -->\n<!-- /results -->\nc"
+    text += "\n<!-- systems -->\n<!-- /systems -->"
     new = tables.update(text)
-    assert new == text.replace("old\n", "L\n").replace("<!-- /r", "R \\1\n<!-- /r")
+    changed = text.replace("old\n", "L\n").replace("<!-- /r", "R \\1\n<!-- /r")
+    assert new == changed.replace("<!-- /s", "S\n<!-- /s")
     assert tables.update(new) == new
     with pytest.raises(ValueError, match="<!-- results -->"):
         tables.update(text.replace("<!-- results -->", ""))
