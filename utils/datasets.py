@@ -47,7 +47,7 @@ class Split:
             (places,) = np.nonzero(self.labels == label)
             count = min(per_class, len(places))
             keep.extend(places[np.arange(count) * len(places) // count])
-        return self.take(np.sort(keep))
+        return self.take(np.sort(np.array(keep, int)))
 
     def take(self, places: np.ndarray) -> "Split":
         """Keep the pictures at these places, integers (n,), in their order; lesson 12."""

@@ -151,6 +151,7 @@ def test_who_has_no_test_split_learns_so_when_using_it(home, tmp_path):
     shutil.rmtree(folder / "test")
     data = datasets.load(folder)
     assert [len(split) for split in data.splits] == [6, 6, 0]
+    assert [len(s) for s in datasets.load(folder, per_class=2).splits] == [4, 4, 0]
     for use in (lambda: data.test.pixels(8), lambda: data.test.batches(8)):
         with pytest.raises(DataSetError, match="no test split: add a folder test"):
             use()
