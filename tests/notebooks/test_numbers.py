@@ -58,6 +58,8 @@ IN_README = {
     "0.96": "the book's first edition, notebook 5.3",
     "0.7235": "the bottleneck lab, VGG on CIFAR-10",
     "0.8666": "the bottleneck lab, VGG on traffic signs",
+    "0.426": "an earlier run of lesson 10 on real signs, not kept in the record",
+    "0.501": "the same run",
     "0.6556": "the bottleneck lab, Inception on CIFAR-10",
     "0.7347": "the bottleneck lab, ResNet on CIFAR-10",
     "0.7519": "the bottleneck lab, Inception on traffic signs",
