@@ -7,7 +7,7 @@ converted weights are the ones in circulation. Lesson 13 uses it.
 
 from pathlib import Path
 
-from utils.backbones import ReverseChannels
+from utils.backbones import entry
 from utils.framework import keras, layers, tf
 from utils.unpickler import read_dictionary
 
@@ -55,8 +55,8 @@ def AlexNet(classes: int = 1000) -> keras.Model:
     Taught in lesson 13.
     """
     inputs = x = keras.Input((227, 227, 3), name="pixels")
-    x = ReverseChannels(name="to_bgr")(x)
-    x = layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="minus_mean")(x)
+    for layer in entry("vgg16").preprocessing():  # both come from Caffe
+        x = layer(x)
     # Two groups in conv2, 4 and 5: in 2012 the network was spread over two graphics cards.
     x = layers.Conv2D(96, 11, strides=4, activation="relu", name="conv1")(x)
     x = LocalResponseNormalization(name="norm1")(x)

@@ -7,6 +7,7 @@ train, validation and test splits. Lesson 00 introduces it; every lesson uses it
 import hashlib
 import json
 import os
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -59,12 +60,18 @@ class Split:
         )
 
     def tracks(self) -> np.ndarray:
-        """Name the track of each picture, the part of its file name before "_"; lesson 12.
+        """Name the track of each picture, from files named `<track>_<frame>`; lesson 12.
 
         Returns:
-            str array (pictures,), "class/track"; a picture without "_" is its own track.
+            str array (pictures,), "class/track"; a picture named otherwise is its own track.
         """
-        return np.array([f"{p.parent.name}/{p.stem.split('_')[0]}" for p in self.paths])
+        named = [re.fullmatch(r"(\d+)_\d+", path.stem) for path in self.paths]
+        return np.array(
+            [
+                f"{path.parent.name}/{name[1] if name else digest}"
+                for path, name, digest in zip(self.paths, named, self.digests, strict=True)
+            ]
+        )
 
     def must_have_pictures(self) -> None:
         """Raise a DataSetError for a split that was left out of the folder; lesson 12."""
@@ -191,8 +198,8 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
 
 def _read_folder(name, folder):
     has_splits = (folder / "train").is_dir()
-    with_test = SPLITS if (folder / "test").is_dir() else SPLITS[:2]
-    roots = [folder / split for split in with_test] if has_splits else [folder]
+    given = SPLITS if not has_splits or (folder / "test").is_dir() else SPLITS[:2]
+    roots = [folder / split for split in given] if has_splits else [folder]
     classes = _class_names(roots)
     files = [(root, c, p) for root in roots for c in classes for p in picture_files(root / c)]
     looked = _look_at(folder, [path for _, _, path in files])
@@ -205,8 +212,7 @@ def _read_folder(name, folder):
     if not has_splits:
         rows, doubted = _assign_splits(folder, rows)
         left_out += doubted
-    with_test = with_test if has_splits else SPLITS
-    splits = {split: _make_split(split, classes, rows, folder) for split in with_test}
+    splits = {split: _make_split(split, classes, rows, folder) for split in given}
     splits.setdefault("test", Split("test", classes, (), np.zeros(0, "int32"), ()))
     return DataSet(name, folder, classes, **splits, left_out=tuple(left_out))
 

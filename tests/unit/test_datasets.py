@@ -181,6 +181,12 @@ def test_a_track_is_the_part_of_the_name_before_the_frame(home):
     assert tracks.tolist() == expected + [name.replace("a", "b") for name in expected]
 
 
+def test_a_picture_that_is_no_frame_is_its_own_track(pets):
+    tracks = [set(split.tracks()) for split in pets.splits]
+    assert [len(t) for t in tracks] == [len(split) for split in pets.splits]
+    assert len(set.union(*tracks)) == 20
+
+
 def test_batches_hold_every_picture_in_file_order(pets):
     batches = list(pets.train.batches(16, 4))
     images = np.concatenate([x for x, _ in batches])

@@ -43,7 +43,7 @@ def test_every_class_is_drawn_in_every_size(name):
     assert (image.size, image.mode) == ((32, 32), "RGB")
 
 
-def test_left_and_right_are_mirror_images_of_a_sign_and_not_the_same():
+def test_classes_that_are_easily_confused_are_drawn_differently():
     for one, other in (("left", "right"), ("bend_left", "bend_right"), ("limit_30", "limit_80")):
         assert not np.array_equal(pixels(1, 0, 0, one), pixels(1, 0, 0, other))
 
