@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from utils import pictures
+from utils import arrays, pictures
 from utils.folders import cache_dir, data_dir, whole_file
 from utils.sources import SOURCES, SPLITS, DataSetError, look_at, picture_files
 
@@ -97,12 +96,39 @@ class Split:
         Taught in lesson 00.
         """
         self.must_have_pictures()
-        size = (image_size, image_size)
-        images = np.empty((len(self), *size, 3), "uint8")
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for i, image in enumerate(pool.map(lambda p: pictures.read(p, size), self.paths)):
-                images[i] = image
+        images = np.empty((len(self), image_size, image_size, 3), "uint8")
+        for i, image in enumerate(self._read_all(image_size)):
+            images[i] = image
         return images
+
+    def stored_pixels(self, image_size: int) -> np.ndarray:
+        """Give the same as `pixels`, from a file in the cache folder, written the first time.
+
+        Opening, decoding and resizing a photograph takes as long as a third of a light network's
+        run. So it is done once for all lessons, epochs and views. Lesson 15 measures it.
+        """
+        self.must_have_pictures()
+        digest = hashlib.sha256(f"{pictures.__name__} 1 {image_size}".encode())
+        for file_digest in self.digests:
+            digest.update(file_digest.encode())
+        shape = (len(self), image_size, image_size, 3)
+        return arrays.kept(
+            "pixels",
+            digest.hexdigest()[:32],
+            shape,
+            "uint8",
+            lambda: tqdm(
+                self._read_all(image_size), f"Reading {self.name}", len(self), leave=False
+            ),
+        )[0]
+
+    def _read_all(self, image_size):
+        size = (image_size, image_size)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(self), 64):  # not all at once: they would wait in memory
+                yield from pool.map(
+                    lambda p: pictures.read(p, size), self.paths[start : start + 64]
+                )
 
     def batches(self, image_size: int, batch_size: int = 32, shuffle_seed: int | None = None):
         """Give the split to Keras, as batches of pictures and labels.
@@ -123,9 +149,7 @@ class Split:
 
         if shuffle_seed is not None and self.name != "train":
             raise ValueError(f"the {self.name} split is never shuffled: leave shuffle_seed out")
-        # Keras notes at every `fit` that a data set shuffles by itself: it does, right here.
-        warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")
-        images = tf.data.Dataset.from_tensor_slices((self.pixels(image_size), self.labels))
+        images = tf.data.Dataset.from_tensor_slices((self.stored_pixels(image_size), self.labels))
         if shuffle_seed is not None:
             images = images.shuffle(len(self), seed=shuffle_seed)
         images = images.batch(batch_size)

@@ -4,23 +4,17 @@ The memory is addressed by content: change one weight, one layer, the picture si
 file, and the key changes with it, so that nothing stale is ever served. Lesson 01 teaches it.
 """
 
-import errno
 import hashlib
 import json
-import math
-import os
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from utils import pictures
+from utils import arrays, engines, pictures
 from utils.datasets import Split
-from utils.folders import cache_dir, remove_stale_partials, whole_file
 from utils.framework import keras, tf
 
 
@@ -28,8 +22,8 @@ from utils.framework import keras, tf
 class Features:
     """What a base says of every picture of a split, in file order.
 
-    `values`: float32 (pictures, …), read from disk as needed; `labels`: int32 (pictures,);
-    `from_cache`: whether the base did not have to run.
+    `values`: float32 or float16 (pictures, …), read from disk as needed; `labels`: int32
+    (pictures,); `from_cache`: whether the base did not have to run.
     """
 
     values: np.ndarray
@@ -64,111 +58,113 @@ def _rename(part, names):
     return names.get(part, part) if isinstance(part, str) else part
 
 
-def cache_key(base: keras.Model, split: Split) -> str:
-    """Name what `extract` would compute: the model's content, picture files in order; lesson 01."""
+def cache_key(base: keras.Model, split: Split, how: tuple = ()) -> str:
+    """Name what `extract` would compute: the model's content, picture files in order; lesson 01.
+
+    Args:
+        base: what runs.
+        split: what it runs over.
+        how: whatever else changes the numbers, as things `str` writes in one way.
+    """
     digest = hashlib.sha256(f"{pictures.__name__} 1 {model_digest(base)}".encode())
     for file_digest in split.digests:
         digest.update(file_digest.encode())
+    if how:
+        digest.update(str(how).encode())
     return digest.hexdigest()[:32]
 
 
-def extract(base: keras.Model, split: Split, batch_size: int = 32) -> Features:
+class Change:
+    """Augmentation of which one view can be had again: a seed gives the same draws; lesson 03.
+
+    Args:
+        augmentation: layers from pixels to pixels; their random numbers begin anew with it.
+    """
+
+    def __init__(self, augmentation: keras.Sequential):
+        self.digest, self.seed = model_digest(augmentation), 0
+        self._layers = augmentation.layers
+        self._apply = tf.function(
+            lambda images: augmentation(images, training=True), reduce_retracing=True
+        )
+
+    def start(self, seed: int) -> "Change":
+        """Begin anew with a seed; returns itself."""
+        self.seed = seed
+        for place, layer in enumerate(self._layers):
+            if hasattr(layer, "generator"):
+                start = np.random.default_rng([seed, place]).integers(2**31, size=2)
+                layer.generator.state.assign(start.astype(layer.generator.state.dtype))
+        return self
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Augment pictures, float32 (batch, side, side, 3), as in training."""
+        return self._apply(images).numpy()
+
+
+def extract(
+    base: keras.Model,
+    split: Split,
+    batch_size: int = 32,
+    engine: str | engines.Runner = "tensorflow",
+    dtype: str = "float32",
+    change: Change | None = None,
+) -> Features:
     """Run a base once over every picture of a split, in file order, the tail included.
 
     Args:
         base: takes float32 RGB 0–255 (batch, side, side, 3); runs in inference mode.
         split: from `datasets.load`.
         batch_size: pictures at a time; memory depends on it, not on the number of pictures.
+        engine: "tensorflow"; "openvino", faster for light networks, if installed; "auto" takes the
+            faster one that is there; or a `Runner` of this base, compiled already.
+        dtype: of what is kept: "float16" takes half the room, and rounds to three digits.
+        change: one augmented view of each picture; it depends on the seed and on `batch_size`.
 
     Returns:
-        Features whose `values` are (len(split), *base.output_shape[1:]), float32, backed by a file
-        in the cache folder. A second call with the same content reads that file.
+        Features whose `values` are (len(split), *base.output_shape[1:]), backed by a file in the
+        cache folder. A second call with the same content reads that file.
 
     Raises:
         pictures.PictureError: a picture has become unreadable since `load`.
         OSError: the disk is full.
         datasets.DataSetError: a split without pictures.
+        engines.EngineError: the engine is missing, or disagrees with TensorFlow.
+        ValueError: augmentation of pictures that are not for training; numbers beyond float16.
 
-    Taught in lesson 01.
+    Taught in lessons 01 and 15.
     """
     split.must_have_pictures()
-    folder = _usable_folder()
-    remove_stale_partials(folder)
-    path = folder / f"{cache_key(base, split)}.npy"
-    values = _read(path)
-    found = values is not None
-    if not found:
-        _compute(base, split, batch_size, path)
-        values = np.load(path, mmap_mode="r")
+    if change is not None and split.name != "train":
+        raise ValueError(f"the {split.name} split is never augmented")
+    runner = engine if isinstance(engine, engines.Runner) else engines.Runner(base, engine)
+    how = () if (runner.engine, dtype) == ("tensorflow", "float32") else (runner.engine, dtype)
+    if change is not None:
+        how = (runner.engine, dtype, change.digest, change.seed, batch_size)
+    try:
+        values, found = arrays.kept(
+            "features",
+            cache_key(base, split, how),
+            (len(split), *base.output_shape[1:]),
+            dtype,
+            lambda: _compute(runner, split, batch_size, dtype, change),
+        )
+    except engines.EngineError as error:
+        if engine != "auto":
+            raise
+        print(f"TensorFlow runs the base: {error}")
+        return extract(base, split, batch_size, "tensorflow", dtype, change)
     return Features(values, split.labels, split.class_names, split.paths, found)
 
 
-def _usable_folder():
-    folder = cache_dir() / "features"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
-    place = Path(tempfile.gettempdir()) / "course-features"
-    print(f"{folder} cannot be written, so features are kept in {place} for now")
-    place.mkdir(exist_ok=True)
-    return place
-
-
-def _compute(base, split, batch_size, path):
-    image_size = base.input_shape[1:3]
-    shape = (len(split), *base.output_shape[1:])
-    _need_room(path, 4 * math.prod(shape))
-    run = tf.function(lambda x: base(x, training=False))  # compiled once; no per-batch `predict`
-    with whole_file(path) as partial:
-        # Plain writes and no memory map: on a full disk those raise, a map ends the process.
-        with open(partial, "wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_2_0(file, header)
-            bar = tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False)
-            waiting = _read_batch(pool, split.paths[:batch_size], image_size)
-            for start in range(0, len(split), batch_size):
-                end = start + batch_size
-                images = np.stack([future.result() for future in waiting]).astype("float32")
-                waiting = _read_batch(pool, split.paths[end : end + batch_size], image_size)
-                file.write(np.ascontiguousarray(run(images), "<f4").data)
-                bar.update(len(images))
-            bar.close()
-        with open(partial, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # Written first, so that an array under its final name always has its digest beside it.
-        with whole_file(path.with_suffix(".sha256")) as side:
-            side.write_text(digest)
-
-
-def _need_room(path, size):
-    """Say before a long run, and not after, that its result will not fit."""
-    free = shutil.disk_usage(path.parent).free
-    if free < size:
-        raise OSError(
-            errno.ENOSPC,
-            f"{path.parent} has {free / 1e6:,.0f} MB free, but the features need "
-            f"{size / 1e6:,.0f} MB: make room, or set COURSE_CACHE_DIR to another folder",
-        )
-
-
-def _read_batch(pool, paths, image_size):
-    """Start reading pictures while the base is busy with those before them."""
-    return [pool.submit(pictures.read, path, image_size) for path in paths]
-
-
-def _read(path):
-    """The cached array, or None when there is none or it is damaged."""
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != path.with_suffix(".sha256").read_text().strip():
-            raise ValueError("the digest differs")
-        return np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        print(f"The cached features in {path.name} are damaged ({error}): computing them again")
-        return None
+def _compute(runner, split, batch_size, dtype, change) -> Iterator[np.ndarray]:
+    base, largest = runner.base, np.finfo(dtype).max
+    pixels = split.stored_pixels(base.input_shape[1])
+    with tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False) as bar:
+        for piece in arrays.pieces(pixels, batch_size):
+            images = piece.astype("float32")
+            outputs = runner(images if change is None else change(images))
+            if np.abs(outputs).max() > largest:
+                raise ValueError(f"{base.name} says numbers beyond {dtype}: keep float32")
+            yield outputs
+            bar.update(len(images))

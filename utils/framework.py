@@ -6,6 +6,7 @@ hides them, and would be the first thing a learner reads in every lesson.
 
 import os
 import tempfile
+import warnings
 
 _NOTES = (b"oneDNN custom operations are on", b"before absl::InitializeLog() is called")
 
@@ -29,3 +30,5 @@ def _import_quietly():
 
 tf, keras = _import_quietly()
 layers = keras.layers
+# Keras notes at every `fit` that a data set shuffles by itself: the course's do, on purpose.
+warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")

@@ -97,12 +97,47 @@ def unfreeze_from(base: keras.Model, block: str) -> None:
 
     Taught in lesson 04.
     """
-    start = [i for i, layer in enumerate(base.layers) if in_block(layer.name, block)]
-    if not start:
-        raise ValueError(unknown_block(base, block))
+    start = _first_layer(base, block)
     base.trainable = True
     for i, layer in enumerate(base.layers):
-        layer.trainable = i >= start[0]
+        layer.trainable = i >= start
+
+
+def _first_layer(base, block):
+    for i, layer in enumerate(base.layers):
+        if in_block(layer.name, block):
+            return i
+    raise ValueError(unknown_block(base, block))
+
+
+def split_at(base: keras.Model, block: str) -> tuple[ConvBase, ConvBase]:
+    """Cut a base in two before a block: what stays as it is, and what will learn.
+
+    Both parts share their layers with `base`: what the top learns, the base has learned. Nothing
+    below the first layer that learns ever changes, so the trunk need run only once for a picture.
+
+    Args:
+        base: from `backbones.build`.
+        block: where the top begins, one of `backbones.entry(…).blocks`.
+
+    Returns:
+        (trunk, top): pixels → activations, and activations → the base's output.
+
+    Raises:
+        ValueError: for a block the base does not have, or before which more than one path runs.
+
+    Taught in lesson 04.
+    """
+    start = _first_layer(base, block)
+    cut = base.layers[start].input
+    if isinstance(cut, list):
+        raise ValueError(f"{base.name} cannot be cut before {block}: several paths meet there")
+    top = ConvBase(cut, base.output, name=f"{base.name}_from_{block}")
+    below = {layer.name for layer in base.layers[:start]}
+    passed_by = [layer.name for layer in top.layers if layer.name in below]
+    if passed_by:
+        raise ValueError(f"{base.name} cannot be cut before {block}: {passed_by[0]} passes it by")
+    return ConvBase(base.input, cut, name=f"{base.name}_below_{block}"), top
 
 
 def replace_head(model: keras.Model, num_classes: int, learning_rate: float = 1e-3) -> ConvBase:

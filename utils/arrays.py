@@ -1,0 +1,122 @@
+"""Arrays that can be computed again, kept on disk under a name made of what they come from.
+
+`features` and `datasets` say what an array is made of; here it is written, checked and read back.
+Lesson 01 shows the effect: the second time, nothing is computed.
+"""
+
+import errno
+import hashlib
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from utils.folders import cache_dir, remove_stale_partials, whole_file
+
+
+def kept(
+    kind: str,
+    key: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    compute: Callable[[], Iterable[np.ndarray]],
+) -> tuple[np.ndarray, bool]:
+    """Read an array from the cache, or compute it piece by piece and keep it there.
+
+    Args:
+        kind: folder inside the cache, also the word used in messages, such as "features".
+        key: names the content: equal keys promise equal arrays.
+        shape, dtype: of the whole array.
+        compute: gives consecutive pieces along the first axis; called only if needed.
+
+    Returns:
+        The array, read from its file as needed (changing it changes your copy, not the file), and
+        whether it was there already. A damaged file is noticed and computed again.
+
+    Raises:
+        OSError: the disk is full, or will be, which is said before `compute` starts.
+
+    Taught in lesson 01.
+    """
+    folder = _usable_folder(kind)
+    remove_stale_partials(folder)
+    path = folder / f"{key}.npy"
+    values = _read(path)
+    found = values is not None
+    if not found:
+        _need_room(path, np.dtype(dtype).itemsize * math.prod(shape), kind)
+        _write(path, shape, np.dtype(dtype), compute)
+        values = np.load(path, mmap_mode="c")
+    return values, found
+
+
+def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Give an array in pieces of `size` along its first axis, the last one shorter.
+
+    What is on disk is mapped anew for every piece, so that memory does not fill with what was
+    read; lesson 15 measures it.
+    """
+    for start in range(0, len(values), size):
+        on_disk = isinstance(values, np.memmap)
+        whole = np.load(values.filename, mmap_mode="c") if on_disk else values
+        yield whole[start : start + size]
+
+
+def _usable_folder(kind):
+    folder = cache_dir() / kind
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    place = Path(tempfile.gettempdir()) / f"course-{kind}"
+    print(f"{folder} cannot be written, so {kind} are kept in {place} for now")
+    place.mkdir(exist_ok=True)
+    return place
+
+
+def _need_room(path, size, kind):
+    """Say before a long run, and not after, that its result will not fit."""
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"{path.parent} has {free / 1e6:,.0f} MB free, but the {kind} need "
+            f"{size / 1e6:,.0f} MB: make room, or set COURSE_CACHE_DIR to another folder",
+        )
+
+
+def _write(path, shape, dtype, compute):
+    dtype = dtype.newbyteorder("<")
+    with whole_file(path) as partial:
+        # Plain writes and no memory map: on a full disk those raise, a map ends the process.
+        with open(partial, "wb") as file:
+            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, header)
+            for piece in compute():
+                file.write(np.ascontiguousarray(piece, dtype).data)
+        with open(partial, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # Written first, so that an array under its final name always has its digest beside it.
+        with whole_file(path.with_suffix(".sha256")) as side:
+            side.write_text(digest)
+
+
+def _read(path):
+    """The cached array, or None when there is none or it is damaged."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != path.with_suffix(".sha256").read_text().strip():
+            raise ValueError("the digest differs")
+        return np.load(path, mmap_mode="c")
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        print(f"What is kept in {path.name} is damaged ({error}): computing it again")
+        return None
