@@ -20,9 +20,11 @@ check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke ru
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(RUN) -m pytest -m check tests
 
+# OpenVINO asks for a package that reports its use to its makers, and works without. So the lock leaves
+# it out, and is installed with --no-deps: it names everything else.
 lock: $(VENV)/.ready  ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --extra test --python-version 3.11 \
+	  --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links --extra test --extra fast --python-version 3.11 \
 	  pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment and everything in data/ but its card
@@ -33,6 +35,6 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else \
 	  "This course needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
 	touch $@

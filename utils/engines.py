@@ -1,11 +1,12 @@
 """Who runs a base: TensorFlow, or OpenVINO, which does the same sums faster on many processors.
 
-OpenVINO is optional (`pip install -e .[fast]`). It runs networks and cannot train them. It reads
-what Keras exports itself, not through its own converter, so that its telemetry never starts.
+OpenVINO is optional (`pip install -e .[fast]`). It runs networks and cannot train them. To import it
+starts a package that reports to its makers, so that package is hidden from it here.
 Lesson 15 compares the two.
 """
 
 import importlib.util
+import sys
 import tempfile
 
 import numpy as np
@@ -19,6 +20,11 @@ _AT_A_TIME = 4  # small enough for a processor's own memory: faster than 32 for 
 
 class EngineError(RuntimeError):
     """An engine that is not installed, or cannot run this base, in one sentence."""
+
+
+def installed() -> bool:
+    """Say whether OpenVINO is there; lesson 15."""
+    return importlib.util.find_spec("openvino") is not None
 
 
 def resolve(engine: str) -> str:
@@ -35,7 +41,7 @@ def resolve(engine: str) -> str:
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    if engine == "tensorflow" or importlib.util.find_spec("openvino") is not None:
+    if engine == "tensorflow" or installed():
         return "tensorflow" if engine == "tensorflow" else "openvino"
     if engine == "openvino":
         raise EngineError("OpenVINO is not installed: run pip install -e .[fast], or use auto")
@@ -82,6 +88,7 @@ def _tensorflow(base):
 
 
 def _openvino(base):
+    sys.modules.setdefault("openvino_telemetry", None)  # not there, as far as OpenVINO can tell
     import openvino
 
     try:

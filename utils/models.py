@@ -132,11 +132,10 @@ def split_at(base: keras.Model, block: str) -> tuple[ConvBase, ConvBase]:
     cut = base.layers[start].input
     if isinstance(cut, list):
         raise ValueError(f"{base.name} cannot be cut before {block}: several paths meet there")
-    top = ConvBase(cut, base.output, name=f"{base.name}_from_{block}")
-    below = {layer.name for layer in base.layers[:start]}
-    passed_by = [layer.name for layer in top.layers if layer.name in below]
-    if passed_by:
-        raise ValueError(f"{base.name} cannot be cut before {block}: {passed_by[0]} passes it by")
+    try:
+        top = ConvBase(cut, base.output, name=f"{base.name}_from_{block}")
+    except ValueError as error:
+        raise ValueError(f"{base.name} cannot be cut before {block}: a path passes by") from error
     return ConvBase(base.input, cut, name=f"{base.name}_below_{block}"), top
 
 

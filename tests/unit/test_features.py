@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import write_classes
-from utils import backbones, datasets, features, pictures
+from utils import arrays, backbones, datasets, engines, features, pictures
 from utils.folders import ROOT, remove_stale_partials, whole_file
 
 pytestmark = pytest.mark.check
@@ -148,24 +148,26 @@ def test_a_damaged_cache_is_noticed_and_mended(pets, toy, home, spoil, capsys):
 
 SLOW = """
 import sys, time
-from utils import backbones, datasets, features, pictures
-read = pictures.read
-def slow(path, size=None):
-    time.sleep(0.05)
-    return read(path, size)
-pictures.read = slow
+from utils import backbones, datasets, engines, features, pictures
+def slowed(function):
+    def slow(*args):
+        time.sleep(0.1)
+        return function(*args)
+    return slow
+if sys.argv[2] == "pixels":
+    pictures.read = slowed(pictures.read)
+else:
+    engines.Runner.__call__ = slowed(engines.Runner.__call__)
 data = datasets.load(sys.argv[1])
-pictures_seen = open(sys.argv[2], "w").write("started")
 features.extract(backbones.build("efficientnet_lite0", 32), data.train, batch_size=2)
 """
 
 
-def test_killed_half_way_the_next_run_is_right(home, pets_folder, lite):
-    started = home / "started"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(pets_folder), str(started)], cwd=ROOT
-    )
-    folder = home / "cache" / "features"
+@pytest.mark.parametrize("kind", ["pixels", "features"])
+def test_killed_half_way_the_next_run_is_right(home, pets_folder, lite, kind):
+    command = [sys.executable, "-c", SLOW, str(pets_folder), kind]
+    process = subprocess.Popen(command, cwd=ROOT)
+    folder = home / "cache" / kind
     deadline = time.monotonic() + 120
     while not (folder.exists() and list(folder.glob(".*.partial"))):
         assert process.poll() is None and time.monotonic() < deadline
@@ -222,15 +224,19 @@ def test_when_nothing_more_can_be_written_it_says_so_and_leaves_nothing(home, pe
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert re.search(r"could not write .*File too large.*MB free.*make room", done.stdout)
-    assert list((home / "cache" / "features").iterdir()) == []
+    assert left_in(home / "cache") == []
+
+
+def left_in(cache):
+    return [p for kind in ("features", "pixels") for p in (cache / kind).glob("*")]
 
 
 def test_too_little_room_is_said_before_the_long_run(pets, toy, home, monkeypatch):
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
-    monkeypatch.setattr(features.tf, "function", None)  # the base must not even be prepared
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
+    monkeypatch.setattr(engines.tf, "function", None)  # the base must not even be prepared
     with pytest.raises(OSError, match="MB free, but the features need 0 MB: make room"):
         features.extract(toy, pets.train)
-    assert list((home / "cache" / "features").iterdir()) == []
+    assert left_in(home / "cache") == []
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
@@ -256,3 +262,45 @@ def test_a_picture_that_broke_since_is_named(pets, toy):
     pets.train.paths[5].write_text("broken")
     with pytest.raises(pictures.PictureError, match=pets.train.paths[5].name):
         features.extract(toy, pets.train)
+
+
+def test_half_precision_takes_half_the_room_and_its_own_place(pets, toy):
+    whole = features.extract(toy, pets.train).values
+    half = features.extract(toy, pets.train, dtype="float16").values
+    assert (whole.dtype, half.dtype) == (np.float32, np.float16)
+    np.testing.assert_allclose(half, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_numbers_beyond_half_precision_are_refused_and_nothing_is_kept(pets, toy, home):
+    kernel, bias = toy.get_layer("block2_conv").get_weights()
+    toy.get_layer("block2_conv").set_weights([kernel, bias + 1e6])
+    with pytest.raises(ValueError, match="toy says numbers beyond float16: keep float32"):
+        features.extract(toy, pets.train, dtype="float16")
+    assert list((home / "cache" / "features").iterdir()) == []
+
+
+def test_changing_what_was_read_does_not_change_the_file(pets, toy):
+    first = features.extract(toy, pets.train)
+    kept = np.array(first.values)
+    first.values[:] = 0
+    assert np.array_equal(features.extract(toy, pets.train).values, kept)
+
+
+def test_pictures_are_decoded_once(pets, toy, monkeypatch):
+    features.extract(toy, pets.train)
+    monkeypatch.setattr(pictures, "read", None)
+    features.extract(toy, pets.train, dtype="float16")
+    list(pets.train.batches(32))
+
+
+def test_stored_pixels_are_the_pixels_and_follow_size_and_content(pets):
+    assert np.array_equal(pets.train.stored_pixels(32), pets.train.pixels(32))
+    assert pets.train.stored_pixels(16).shape == (14, 16, 16, 3)
+    turned = pets.train.take(np.arange(14)[::-1])
+    assert np.array_equal(turned.stored_pixels(32), pets.train.pixels(32)[::-1])
+
+
+@pytest.mark.parametrize("size", [1, 4, 14, 100])
+def test_pieces_are_the_whole_on_disk_or_not(pets, size):
+    for values in (pets.train.pixels(32), pets.train.stored_pixels(32)):
+        assert np.array_equal(np.concatenate(list(arrays.pieces(values, size))), values)

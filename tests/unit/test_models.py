@@ -272,3 +272,73 @@ def test_vggs_code_is_its_first_dense_layer_after_the_relu():
     assert code.output_shape == (None, 4096)
     said = np.array(code(np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3))))
     assert said.min() == 0 < said.max()
+
+
+# -- cut in two
+
+
+def test_trunk_and_top_are_the_base_and_share_its_layers(toy, noise):
+    trunk, top = models.split_at(toy, "block2")
+    np.testing.assert_allclose(top(trunk(noise[0])), toy(noise[0]), atol=1e-6)
+    assert top.get_layer("block2_conv") is toy.get_layer("block2_conv")
+    names = {layer.name for layer in trunk.layers} & {layer.name for layer in top.layers}
+    assert not any(name.startswith("block") for name in names)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "efficientnet_lite0", "resnet50", "mobilenet_v2"])
+def test_every_block_of_a_backbone_can_be_a_place_to_cut(name):
+    base = backbones.build(name, 64, weights=None)
+    images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    for block in backbones.entry(name).blocks[1::4]:
+        trunk, top = models.split_at(base, block)
+        assert len(trunk.weights) + len(top.weights) == len(base.weights)
+    checks.same_predictions(base, keras.Model(base.input, top(trunk(base.input))), images, 1e-3)
+
+
+def test_where_a_path_passes_by_no_cut_is_made():
+    inputs = keras.Input((4,))
+    low = layers.Dense(4, name="block1_dense")(inputs)
+    high = layers.Dense(4, name="block2_dense")(low)
+    out = layers.Add(name="block3_add")([high, inputs])
+    base = backbones.ConvBase(inputs, out, name="shortcut")
+    with pytest.raises(ValueError, match="shortcut cannot be cut before block2: a path passes by"):
+        models.split_at(base, "block2")
+    with pytest.raises(ValueError, match="cannot be cut before block3: several paths meet there"):
+        models.split_at(base, "block3")
+    with pytest.raises(ValueError, match="no block 'block9'"):
+        models.split_at(base, "block9")
+
+
+def losses_of(model, head, values, labels):
+    """Loss after each update of one epoch, from one start, in file order."""
+    head.set_weights([np.sin(np.arange(w.size)).reshape(w.shape) / 9 for w in head.get_weights()])
+    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
+    model.fit(values, labels, batch_size=4, shuffle=False, verbose=0, callbacks=[watch])
+    return [logs["loss"] for logs in seen]
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "size"), [("toy", "block2", 32), ("efficientnet_lite0", "block14", 64)]
+)
+def test_training_the_top_is_training_end_to_end(name, block, size, toy):
+    """Same pictures, order and start: the losses of an epoch are equal, and what is learned."""
+    base = toy if name == "toy" else backbones.build(name, size)
+    images = np.random.default_rng(0).uniform(0, 255, (14, size, size, 3)).astype("float32")
+    labels = np.arange(14) % 2
+    models.unfreeze_from(base, block)
+    trunk, top = models.split_at(base, block)
+    head = models.head(base.output_shape[1:], 2, units=8, dropout=0.0)
+    before = base.get_weights()
+    end_to_end = losses_of(models.attach(base, head), head, images, labels)
+    learned = base.get_weights()
+    base.set_weights(before)
+    below = trunk.predict(images, verbose=0)
+    with checks.unchanged(trunk):
+        split = losses_of(models.attach(top, head), head, below, labels)
+    np.testing.assert_allclose(split, end_to_end, atol=1e-4)
+    assert len(split) == 4 and len(set(split)) == 4
+    for a, b in zip(base.get_weights(), learned, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    assert any(not np.array_equal(b, c) for b, c in zip(learned, before, strict=True))
