@@ -4,7 +4,7 @@ PROFILE ?= drawn
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: course lab test check lock clean
+.PHONY: course lab test check bench lock clean
 
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
@@ -19,6 +19,9 @@ test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored noteb
 check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke run
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(RUN) -m pytest -m check tests
+
+bench: $(VENV)/.ready  ## measure the course's ways against others'; twenty minutes on quiet cores
+	$(RUN) -m tests.benchmarks.bench
 
 # OpenVINO asks for a package that reports its use to its makers, and works without. So the lock leaves
 # it out, and is installed with --no-deps: it names everything else.

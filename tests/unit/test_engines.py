@@ -66,8 +66,10 @@ def test_an_unknown_engine_lists_what_there_is(pets, toy):
 
 
 @with_openvino
-def test_what_openvino_cannot_read_is_named(toy, monkeypatch, noise):
-    monkeypatch.setattr(toy, "export", lambda *a, **k: None)  # nothing there to read
+def test_what_openvino_cannot_run_is_named(toy, monkeypatch, noise):
+    import openvino
+
+    monkeypatch.setattr(openvino, "AsyncInferQueue", None)
     with pytest.raises(engines.EngineError, match=r"OpenVINO cannot run toy .*: use tensorflow"):
         engines.Runner(toy, "openvino")(noise[0])
 

@@ -1,0 +1,70 @@
+"""The parts of the benchmarks that can be wrong without taking twenty minutes."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.benchmarks import bench
+from utils import backbones
+from utils.folders import cache_dir
+
+pytestmark = pytest.mark.check
+
+
+def test_the_sums_of_vgg16_are_those_of_its_paper():
+    """At 224 px VGG16 takes 15.5 thousand million products and sums, dense layers too."""
+    base = backbones.build("vgg16", 224, weights=None)
+    dense = 2 * (25088 * 4096 + 4096 * 4096 + 4096 * 1000) / 1e9
+    assert bench.gflop(base) + dense == pytest.approx(2 * 15.47, rel=0.01)
+
+
+def test_the_sums_of_a_small_base_by_hand(toy):
+    # 32 px, strides of 4: 8 × 8 × 4 outputs of 3 × 3 × 3 products, then 2 × 2 × 4 of 3 × 3 × 4.
+    assert bench.gflop(toy) == pytest.approx(2 * (64 * 4 * 27 + 4 * 4 * 36) / 1e9)
+
+
+def test_ways_take_turns_and_the_first_turn_does_not_count(monkeypatch):
+    turns, clock = [], iter(range(100))
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: next(clock))
+    ways = {name: (lambda name=name: turns.append(name) or 10) for name in ("a", "b")}
+    numbers = bench.in_turns(ways, "x")
+    assert turns == ["a", "b"] * (bench.ROUNDS + 1)
+    assert numbers["x_a_ms"] == 100.0 == numbers["x_b_ms_low"] == numbers["x_b_ms_high"]
+
+
+def test_a_recipe_is_the_sum_of_its_epochs():
+    names = "frozen_epoch tuned_epoch predict_once guide_frozen_epoch guide_open_epoch"
+    names += " extract_tensorflow top_forward head_epoch split_epoch"
+    ms = dict.fromkeys(names.split(), 0.0)
+    assert bench.recipes(ms | {"frozen_epoch": 1.0}, 2000, 500)["book"] == 30 * 2
+    assert bench.recipes(ms | {"tuned_epoch": 1.0}, 2000, 500)["book"] == 100 * 2
+    assert bench.recipes(ms | {"predict_once": 1.0}, 2000, 500)["book"] == 130 * 0.5
+    assert bench.recipes(ms | {"guide_open_epoch": 1.0}, 2000, 500)["guide"] == 10 * 2
+    assert bench.recipes(ms | {"extract_tensorflow": 1.0}, 2000, 500)["ours"] == 4 * 2 + 0.5
+    assert bench.recipes(ms | {"split_epoch": 1.0}, 2000, 500)["ours"] == 100 * 2
+
+
+def test_an_empty_cache_is_empty_and_put_back(home):
+    before = cache_dir()
+    with bench.empty_cache():
+        inside = cache_dir()
+        assert inside != before and not any(inside.iterdir())
+    assert cache_dir() == before and not inside.exists()
+    assert os.environ["COURSE_CACHE_DIR"] == str(before)
+
+
+def test_other_ways_to_run_a_base_see_every_picture(pets, toy):
+    assert bench.predict_in_batches(toy, pets.train) == bench.predict_once(toy, pets.train) == 14
+    assert bench.extract(toy, pets.train, "tensorflow") == 14
+
+
+def test_training_stops_where_the_target_is_reached(monkeypatch):
+    head = bench.models.head((2, 2, 1), 2)
+    head.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    stop = bench.StopAtTarget()
+    values = (np.zeros((4, 2, 2, 1)), np.zeros(4))
+    for target, epochs in ((0.0, 1), (1.1, 3)):
+        monkeypatch.setattr(bench, "TARGET", target)
+        options = {"epochs": 3, "validation_data": values, "callbacks": [stop], "verbose": 0}
+        assert len(head.fit(*values, **options).history["loss"]) == epochs
