@@ -2,7 +2,7 @@
 
 OpenVINO is optional (`pip install -e .[fast]`). It runs networks, and trains none. To import it
 starts a package that reports to its makers, so that package is hidden from it here.
-Lesson 15 compares the two.
+`make bench` compares the two.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ class EngineError(RuntimeError):
 
 
 def installed() -> bool:
-    """Say whether OpenVINO is there; lesson 15."""
+    """Say whether OpenVINO is there."""
     return importlib.util.find_spec("openvino") is not None
 
 
@@ -36,7 +36,7 @@ def resolve(engine: str) -> str:
         ValueError: for an engine that is not there.
         EngineError: for "openvino" where it is not installed.
 
-    Taught in lesson 15.
+    Measured by `make bench`.
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -49,7 +49,7 @@ def resolve(engine: str) -> str:
 
 
 class Runner:
-    """A base that is compiled at its first use, and then only run; lesson 15.
+    """A base that is compiled at its first use, and then only run.
 
     Args:
         base: takes float32 (batch, height, width, channels).
@@ -129,7 +129,7 @@ def agrees(base: keras.Model, images: np.ndarray, outputs: np.ndarray) -> None:
     Raises:
         EngineError: with the largest difference.
 
-    Taught in lesson 15.
+    Measured by `make bench`.
     """
     expected = np.array(base(images, training=False))
     if not np.allclose(outputs, expected, rtol=TOLERANCE, atol=TOLERANCE):

@@ -132,7 +132,7 @@ def extract(
         engines.EngineError: the engine is missing, or disagrees with TensorFlow.
         ValueError: augmentation of pictures that are not for training; numbers beyond float16.
 
-    Taught in lessons 01 and 15.
+    Taught in lesson 01.
     """
     split.must_have_pictures()
     if change is not None and split.name != "train":

@@ -50,13 +50,7 @@ def update(readme: str) -> str:
     Raises:
         ValueError: if a marker is missing.
     """
-    makers = {
-        "lessons": lessons_table,
-        "results": results_table,
-        "systems": systems_table,
-        "recipes": recipes_table,
-        "speed": speed_table,
-    }
+    makers = {"lessons": lessons_table, "results": results_table, "systems": systems_table}
     for name, make in makers.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         readme, found = re.subn(
@@ -150,72 +144,6 @@ def systems_table() -> str:
         lesson = next(p.name for p in (ROOT / "notebooks").glob(f"{start}_*.ipynb"))
         source = f"{_SOURCES[start]} ([{start}](notebooks/{lesson}))"
         rows.append(f"| {source} | {text} | {printed} | {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
-
-
-def _bench():
-    return results.load_stored("bench")["bench"]["numbers"]
-
-
-def recipes_table() -> str:
-    """Write the table of whole recipes: time on two cores, times the course's, accuracy."""
-    numbers, rows = _bench(), ["| recipe | time | accuracy |", "|---|---|---|"]
-    faster = numbers["book_recipe_scaled_seconds"] / numbers["ours_recipe_scaled_seconds"]
-    named = {
-        "book": "the book's, its own way: 30 + 100 epochs, end to end",
-        "guide": "the keras.io guide's: 20 epochs frozen, 10 with everything open",
-        "ours": f"the book's, 4 views kept, base cut: {faster:.1f} times as fast",
-    }
-    for way, text in named.items():
-        seconds = numbers[f"{way}_recipe_scaled_seconds"]
-        rows.append(f"| VGG16: {text} | {_duration(seconds)}, scaled | – |")
-    for name, text in {
-        "until_target_vgg16": "VGG16: cut at block 5, until validation reaches the book's 0.968",
-        "lite0_logistic_regression": "EfficientNet-Lite0: features, logistic regression",
-    }.items():
-        cells = [
-            f"{kind} "
-            + checks.with_interval(numbers[f"{name}_{kind}_accuracy"], numbers[f"{kind}_pictures"])
-            for kind in ("validation", "test")
-        ]
-        rows.append(f"| {text} | {_duration(numbers[f'{name}_seconds'])} | {', '.join(cells)} |")
-    return "\n".join(rows) + "\n"
-
-
-def _duration(seconds):
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-_SPEED = {
-    "predict_in_batches": "read and `predict`, batch by batch (the book's)",
-    "predict_once": "one `predict` over all pictures",
-    "extract_tensorflow": "`extract`, TensorFlow",
-    "extract_auto": "`extract`, engine auto (OpenVINO)",
-    "frozen_epoch": "an epoch end to end, base frozen, augmented",
-    "plain_tuned_epoch": "an epoch end to end, block 5 open",
-    "tuned_epoch": "the same, augmented",
-    "split_epoch": "an epoch of block 5 and the head on kept views",
-    "guide_open_epoch": "an epoch end to end, everything open (the guide's)",
-}
-
-
-def speed_table() -> str:
-    """Write the table of milliseconds a picture: median of the turns, and their range."""
-    numbers = _bench()
-    head = "| milliseconds a picture | VGG16, 150 px | EfficientNet-Lite0, 160 px |"
-    rows = [head, "|---|---|---|"]
-    for way, text in _SPEED.items():
-        cells = []
-        for base in ("vgg16", "efficientnet_lite0"):
-            name = f"{base}_{way}_ms"
-            if name in numbers:
-                low, high = numbers[f"{name}_low"], numbers[f"{name}_high"]
-                cells.append(f"{numbers[name]:.1f} ({low:.1f}–{high:.1f})")
-            else:
-                cells.append("–")
-        rows.append(f"| {text} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

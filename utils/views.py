@@ -1,7 +1,7 @@
 """Augmentation that is computed once: a few views of every picture, kept, and drawn from.
 
 True augmentation makes a new picture every time, so the base has to run every time. Here it runs
-once for each of a few views. Lesson 03 teaches it, lesson 15 measures how many views are enough.
+once for each of a few views. Lesson 03 teaches it.
 """
 
 import itertools

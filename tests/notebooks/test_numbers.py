@@ -50,10 +50,6 @@ def test_numbers_in_the_prose_are_measured_or_quoted(lesson):
     ]
     if lesson == "14_open_everything":  # it quotes the three seeds as well
         measured += results.load_stored("when_to_open")["when_to_open"]["numbers"].values()
-    if lesson == "15_fast_on_two_cores":  # it reads the benchmarks aloud
-        for kept in ("bench", "how_many_views"):
-            for one in results.load_stored(kept).values():
-                measured += one["numbers"].values()
     assert unexplained(text, QUOTED.get(lesson, {}), measured) == []
 
 
@@ -69,9 +65,6 @@ IN_README = {
     "0.7519": "the bottleneck lab, Inception on traffic signs",
     "0.8108": "the bottleneck lab, ResNet on traffic signs",
 }
-
-
-RECORDS = ("drawn", "photos", "efficientnet_lite0", "when_to_open", "bench", "how_many_views")
 
 
 def test_an_invented_number_is_noticed():
@@ -118,15 +111,10 @@ ARC_LESSONS = ["00", "02", "03", "04"]
 
 def test_readme_quotes_only_what_is_measured_or_the_sources():
     text = (ROOT / "README.md").read_text("utf-8")
-    text = re.sub(
-        r"<!-- (lessons|results|systems|recipes|speed) -->.*?<!-- /\1 -->",
-        "",
-        text,
-        flags=re.DOTALL,
-    )
+    text = re.sub(r"<!-- (lessons|results|systems) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
     measured = [
         value
-        for profile in RECORDS
+        for profile in ("drawn", "photos", "efficientnet_lite0", "when_to_open")
         for stored in results.load_stored(profile).values()
         for value in stored["numbers"].values()
     ]
@@ -236,59 +224,3 @@ def test_the_weirdness_and_its_cures(profile):
     for cure in ("averages_kept", "averages_updated"):
         assert checks.interval(get(weird), n)[1] < checks.interval(get(cure), n)[0]
     assert get("early_open") > get("early_head")
-
-
-# -- fast on two cores: what the benchmark's record must hold, ratios within one run
-
-
-def bench(name):
-    return results.load_stored("bench")["bench"]["numbers"][name]
-
-
-def test_an_epoch_of_the_top_against_end_to_end():
-    assert bench("vgg16_plain_tuned_epoch_ms") / bench("vgg16_split_epoch_ms") >= 3.5
-
-
-def test_the_books_whole_recipe():
-    assert bench("book_recipe_scaled_seconds") / bench("ours_recipe_scaled_seconds") >= 4.5
-
-
-def test_until_the_books_accuracy():
-    assert bench("until_target_vgg16_validation_accuracy") >= 0.968
-    assert bench("book_recipe_scaled_seconds") / bench("until_target_vgg16_seconds") >= 15
-    assert bench("until_target_vgg16_seconds") <= 20 * 60
-    assert bench("lite0_logistic_regression_validation_accuracy") >= 0.968
-    assert bench("lite0_logistic_regression_seconds") <= 3 * 60
-
-
-def test_extraction_runs_at_the_machines_rate():
-    gflops = bench("vgg16_gflop") / bench("vgg16_extract_tensorflow_ms") * 1000
-    assert gflops >= 0.8 * bench("matrix_gflops")
-
-
-def test_memory_does_not_grow_with_the_pictures():
-    for engine in ("tensorflow", "auto"):
-        few, many = (bench(f"peak_mb_{count}_images_{engine}") for count in (1000, 8000))
-        assert many - few <= 100
-
-
-def test_split_and_end_to_end_end_alike():
-    n = bench("test_pictures")
-    for seed in (1, 2, 3):
-        split, whole = (
-            checks.interval(bench(f"vgg16_{way}_seed{seed}_test_accuracy"), n)
-            for way in ("split", "end_to_end")
-        )
-        assert split[0] <= whole[1] and whole[0] <= split[1]
-
-
-@pytest.mark.parametrize("name", ["drawn_pets", "cats_vs_dogs"])
-def test_four_views_end_like_true_augmentation(name):
-    stored = results.load_stored("how_many_views")[name]["numbers"]
-    n = 3 * stored["validation_pictures"]
-    for_seeds = {
-        way: sum(stored[f"{way}_seed{seed}_accuracy"] for seed in (1, 2, 3)) / 3
-        for way in ("views_4", "end_to_end")
-    }
-    views, whole = (checks.interval(accuracy, n) for accuracy in for_seeds.values())
-    assert views[0] <= whole[1] and whole[0] <= views[1]
