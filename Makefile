@@ -20,7 +20,7 @@ check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke ru
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(RUN) -m pytest -m check tests
 
-bench: $(VENV)/.ready  ## measure the course's ways against others'; twenty minutes on quiet cores
+bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores
 	$(RUN) -m tests.benchmarks.bench
 
 # OpenVINO asks for a package that reports its use to its makers, and works without. So the lock leaves

@@ -2,7 +2,7 @@
 
 Photographs of cats and dogs, VGG16 at 150 pixels and EfficientNet-Lite0 at 160. Whole recipes would
 take hours the slow ways: those are timed on some pictures, in turns, and scaled; numbers that are
-scaled say so. Writes notebooks/results/bench.json. About twenty minutes on two quiet cores.
+scaled say so. Writes notebooks/results/bench.json. About half an hour on two quiet cores.
 
     make bench
 """

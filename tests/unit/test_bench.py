@@ -1,4 +1,4 @@
-"""The parts of the benchmarks that can be wrong without taking twenty minutes."""
+"""The parts of the benchmarks that can be wrong without taking half an hour."""
 
 import os
 
