@@ -57,7 +57,7 @@ class Runner:
     """
 
     def __init__(self, base: keras.Model, engine: str = "tensorflow"):
-        self.base, self.engine, self._run = base, resolve(engine), None
+        self.base, self.asked, self.engine, self._run = base, engine, resolve(engine), None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Run the base in inference mode.
@@ -73,11 +73,15 @@ class Runner:
                 first pictures it sees.
         """
         if self._run is None:
-            prepare = {"tensorflow": _tensorflow, "openvino": _openvino}[self.engine]
-            self._run = prepare(self.base)
+            run = {"tensorflow": _tensorflow, "openvino": _openvino}[self.engine](self.base)
             if self.engine != "tensorflow":
-                agrees(self.base, images[:_AT_A_TIME], self._run(images[:_AT_A_TIME]))
+                agrees(self.base, images[:_AT_A_TIME], run(images[:_AT_A_TIME]))
+            self._run = run  # not before: an engine that disagrees is never used
         return self._run(images)
+
+    def back_to_tensorflow(self) -> None:
+        """Let TensorFlow run the base from now on."""
+        self.engine, self._run = "tensorflow", None
 
 
 def _tensorflow(base):

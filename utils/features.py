@@ -82,8 +82,11 @@ class Change:
     """
 
     def __init__(self, augmentation: keras.Sequential):
-        self.digest, self.seed = model_digest(augmentation), 0
-        self._layers = augmentation.layers
+        self._layers, self.seed = augmentation.layers, 0
+        # Of the layers alone: a model's own description grows when it is first used.
+        names = {layer.name: f"layer{i}" for i, layer in enumerate(self._layers)}
+        parts = [(type(x).__name__, _rename(x.get_config(), names)) for x in self._layers]
+        self.digest = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
         self._apply = tf.function(
             lambda images: augmentation(images, training=True), reduce_retracing=True
         )
@@ -150,15 +153,18 @@ def extract(
             lambda: _compute(runner, split, batch_size, dtype, change),
         )
     except engines.EngineError as error:
-        if engine != "auto":
+        if runner.asked != "auto":
             raise
         print(f"TensorFlow runs the base: {error}")
-        return extract(base, split, batch_size, "tensorflow", dtype, change)
+        runner.back_to_tensorflow()
+        return extract(base, split, batch_size, runner, dtype, change)
     return Features(values, split.labels, split.class_names, split.paths, found)
 
 
 def _compute(runner, split, batch_size, dtype, change) -> Iterator[np.ndarray]:
     base, largest = runner.base, np.finfo(dtype).max
+    if change is not None:
+        change.start(change.seed)  # whatever was drawn before: the name promises this view
     pixels = split.stored_pixels(base.input_shape[1])
     with tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False) as bar:
         for piece in arrays.pieces(pixels, batch_size):

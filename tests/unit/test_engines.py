@@ -51,6 +51,32 @@ def test_an_engine_that_disagrees_is_not_used(pets, toy, monkeypatch, capsys):
     assert "TensorFlow runs the base: this engine's outputs" in capsys.readouterr().out
 
 
+def test_views_go_back_to_tensorflow_once_and_are_the_same(pets, toy, monkeypatch, capsys):
+    from utils import views
+    from utils.framework import keras, layers
+
+    augmentation = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
+    expected = views.extract(toy, pets.train, augmentation, 3, seed=1, dtype="float32")
+    monkeypatch.setattr(engines, "installed", lambda: True)
+    monkeypatch.setattr(engines, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
+    runner = engines.Runner(toy, "auto")
+    change = features.Change(augmentation).start(1000 + 1)
+    found = features.extract(toy, pets.train, 32, runner, "float32", change)
+    assert found.from_cache  # TensorFlow's view has been there before, under its own name
+    assert np.array_equal(found.values, expected.values[1])
+    views.extract(toy, pets.train, augmentation, 3, seed=2, engine="auto")
+    assert capsys.readouterr().out.count("TensorFlow runs the base") == 2  # once for each runner
+
+
+def test_an_engine_that_disagreed_is_not_trusted_the_second_time(toy, noise, monkeypatch):
+    monkeypatch.setattr(engines, "installed", lambda: True)
+    monkeypatch.setattr(engines, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
+    runner = engines.Runner(toy, "openvino")
+    for _ in range(2):
+        with pytest.raises(engines.EngineError, match="differ from TensorFlow's"):
+            runner(noise[0])
+
+
 def test_without_openvino_auto_says_so_and_openvino_refuses(pets, toy, monkeypatch, capsys):
     monkeypatch.setattr(engines, "installed", lambda: False)
     found = features.extract(toy, pets.train, engine="auto")

@@ -50,6 +50,26 @@ def test_the_same_seed_gives_the_same_views_and_another_does_not(
     assert not np.array_equal(first.values[1], other.values[1])
 
 
+def test_what_was_drawn_before_does_not_change_a_view(pets, nothing, augmentation, noise):
+    change = features.Change(augmentation).start(5)
+    change(noise[0])  # somebody looked at an example
+    first = features.extract(nothing, pets.train, change=change).values
+    expected = np.array(change.start(5)(pets.train.pixels(32).astype("float32")))
+    assert np.array_equal(first, expected)
+
+
+def test_an_augmentation_is_known_again_built_or_not_and_under_other_names(noise):
+    made = [
+        keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
+        for _ in range(2)
+    ]
+    before = features.Change(made[0]).digest
+    made[0](noise[0], training=True)
+    assert features.Change(made[0]).digest == before == features.Change(made[1]).digest
+    other = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.2)])
+    assert features.Change(other).digest != before
+
+
 def test_more_views_later_compute_only_what_is_missing(pets, toy, augmentation, home):
     views.extract(toy, pets.train, augmentation, 2, seed=1)
     kept = {p: p.stat().st_mtime_ns for p in (home / "cache" / "features").glob("*.npy")}
