@@ -27,7 +27,8 @@ bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hou
 # it out, and is installed with --no-deps: it names everything else.
 lock: $(VENV)/.ready  ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
-	  --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links --extra test --extra fast --python-version 3.11 \
+	  --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links \
+	  --extra test --extra fast --python-version 3.11 \
 	  pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment and everything in data/ but its card

@@ -40,8 +40,10 @@ def resolve(engine: str) -> str:
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    if engine == "tensorflow" or installed():
-        return "tensorflow" if engine == "tensorflow" else "openvino"
+    if engine == "tensorflow":
+        return engine
+    if installed():
+        return "openvino"
     if engine == "openvino":
         raise EngineError("OpenVINO is not installed: run pip install -e .[fast], or use auto")
     print("OpenVINO is not installed, so TensorFlow runs the base (pip install -e .[fast])")
