@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils import arrays, pictures
-from utils.folders import cache_dir, data_dir, whole_file
+from utils.folders import cache_dir, data_dir, remove_stale_partials, whole_file
 from utils.sources import SOURCES, SPLITS, DataSetError, look_at, picture_files
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}  # of a folder that has no splits
@@ -204,6 +204,7 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
     folder = data_dir() / str(name)
     if str(name) in SOURCES and not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale_partials(folder.parent)
         SOURCES[str(name)].make(folder)
     elif str(name) not in SOURCES:
         folder = Path(name).expanduser().absolute()

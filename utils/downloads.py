@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tarfile
+import time
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
-from utils.folders import whole_file
+from utils.folders import remove_stale_partials, whole_file
+
+ATTEMPTS = 3  # at a server that says it is busy (status 500 and above)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class DownloadError(RuntimeError):
 def download(archive: Archive, path: Path, way_out: str) -> Path:
     """Fetch an archive, after saying its size, host, licence and destination.
 
+    A broken connection is taken up again where it broke, if the server can do that.
+
     Args:
         archive: what to fetch.
         path: where to put it; if it is there already nothing is fetched.
@@ -51,6 +56,7 @@ def download(archive: Archive, path: Path, way_out: str) -> Path:
     """
     if path.exists():
         return path
+    remove_stale_partials(path.parent)
     host = urlsplit(archive.url).hostname
     print(
         f"Downloading {archive.size / 1e6:,.0f} MB from {host} to {path.parent} "
@@ -71,22 +77,44 @@ def download(archive: Archive, path: Path, way_out: str) -> Path:
 
 
 def _stream(archive, partial):
-    with requests.get(archive.url, stream=True, timeout=(10, 60)) as response:
+    """Fetch all bytes; when the connection breaks, go on from there, as long as that helps."""
+    size, attempt = 0, 0
+    with (
+        open(partial, "wb") as file,
+        tqdm(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
+    ):
+        while True:
+            attempt += 1
+            try:
+                return _fetch(archive, file, bar)
+            except requests.HTTPError as error:
+                if error.response.status_code < 500 or attempt == ATTEMPTS:
+                    raise
+                time.sleep(attempt / 2)  # a busy server: seconds may be enough
+            except requests.RequestException:
+                size, before = file.tell(), size
+                if size <= before:  # no byte more than the last time
+                    raise
+
+
+def _fetch(archive, file, bar):
+    """Ask for what is missing; a server that cannot give a part gives the whole file again."""
+    headers = {"Accept-Encoding": "identity"}  # bytes as they are, so that they can be counted
+    if file.tell():
+        headers["Range"] = f"bytes={file.tell()}-"
+    with requests.get(archive.url, headers=headers, stream=True, timeout=(10, 60)) as response:
         response.raise_for_status()
-        kind = response.headers.get("Content-Type", "")
-        if kind.startswith("text/html"):
+        if response.headers.get("Content-Type", "").startswith("text/html"):
             raise ValueError("for it is a web page, perhaps a login page")
-        with (
-            open(partial, "wb") as file,
-            tqdm(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
-        ):
-            received = 0
-            for block in response.iter_content(1 << 16):
-                received += len(block)
-                if received > archive.size:
-                    raise ValueError(f"for it is longer than the expected {archive.size:,} bytes")
-                file.write(block)
-                bar.update(len(block))
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {file.tell()}-"):
+            file.seek(0)
+            file.truncate()
+        bar.n = file.tell()
+        for block in response.iter_content(1 << 16):
+            file.write(block)
+            bar.update(len(block))
+            if file.tell() > archive.size:
+                raise ValueError(f"for it is longer than the expected {archive.size:,} bytes")
 
 
 def _verify(archive, partial):

@@ -69,17 +69,20 @@ def _explain(path, error):
 
 
 def remove_stale_partials(folder: Path, older_than_seconds: float = 86_400) -> int:
-    """Delete what killed runs left half-written in a folder; returns how many files went.
+    """Delete what killed runs left half-written in a folder; returns how many such things went.
 
     Args:
-        folder: looked through without its subfolders; may be missing.
+        folder: looked through, but not what is in its subfolders; may be missing.
         older_than_seconds: younger ones may belong to a run that is still going on.
     """
     removed = 0
     for partial in Path(folder).glob(".*.partial"):
         try:
             if time.time() - partial.stat().st_mtime > older_than_seconds:
-                partial.unlink()
+                if partial.is_dir():
+                    shutil.rmtree(partial)
+                else:
+                    partial.unlink()
                 removed += 1
         except OSError:  # another run was faster, or the folder is read-only
             continue

@@ -5,6 +5,7 @@ import shutil
 import stat
 import tarfile
 import threading
+import time
 import zipfile
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from utils.downloads import Archive, DownloadError, download, unpack
 
 pytestmark = pytest.mark.check
 CONTENT = b"pictures" * 1000
+LONG = bytes(range(250)) * 4000  # more than what is read at once
 
 
 @pytest.fixture
@@ -26,6 +28,8 @@ def server():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.server.asked += 1
+            if self.server.answers:
+                self.server.answer = self.server.answers.pop(0)
             status, headers, body = self.server.answer
             self.send_response(status)
             for name, value in headers.items():
@@ -37,7 +41,8 @@ def server():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.answer = 0, (200, {"Content-Type": "application/zip"}, CONTENT)
+    server.asked, server.answers = 0, []
+    server.answer = (200, {"Content-Type": "application/zip"}, CONTENT)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -83,6 +88,62 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(server, tmp_path, answer, re
         download(archive(server), tmp_path / "pets.zip", "use the drawn pets")
     assert str(caught.value).endswith("use the drawn pets")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def breaking():
+    """A server that breaks off after `gives` bytes, and may or may not know parts of files."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            start = 0
+            if self.server.knows_parts and "Range" in self.headers:
+                start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            self.server.starts.append(start)
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(LONG) - start))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(LONG) - 1}/{len(LONG)}")
+            self.end_headers()
+            self.wfile.write(LONG[start : start + self.server.gives])
+            time.sleep(self.server.pause)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.starts, server.knows_parts, server.gives, server.pause = [], True, 400_000, 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(breaking, tmp_path):
+    path = download(archive(breaking, LONG), tmp_path / "pets.zip", "")
+    assert path.read_bytes() == LONG
+    first, second, third = breaking.starts
+    assert first == 0 and 300_000 < second <= 400_000 < third <= second + 400_000
+
+
+def test_a_server_without_parts_is_not_asked_for_ever(breaking, tmp_path):
+    breaking.knows_parts = False
+    with pytest.raises(DownloadError, match="could not be reached"):
+        download(archive(breaking, LONG), tmp_path / "pets.zip", "")
+    assert breaking.starts == [0, 0] and list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_server_is_waited_for(breaking, tmp_path):
+    breaking.gives, breaking.pause = len(LONG), 0.5
+    assert download(archive(breaking, LONG), tmp_path / "pets.zip", "").read_bytes() == LONG
+
+
+@pytest.mark.parametrize(("failures", "asked"), [(1, 2), (2, 3)])
+def test_a_busy_server_is_asked_again(server, tmp_path, failures, asked):
+    good = server.answer
+    server.answers = [(500, {}, b"")] * failures + [good]
+    assert download(archive(server), tmp_path / "pets.zip", "").read_bytes() == CONTENT
+    assert server.asked == asked
 
 
 def test_without_a_network_one_sentence_and_a_way_out(tmp_path):

@@ -188,7 +188,10 @@ def test_killed_half_way_the_next_run_is_right(home, pets_folder, lite, kind):
 
 def test_a_file_that_is_being_written_is_not_removed(tmp_path):
     (tmp_path / ".young.partial").touch()
-    assert remove_stale_partials(tmp_path) == 0
+    (tmp_path / ".old folder.partial" / "inside").mkdir(parents=True)
+    os.utime(tmp_path / ".old folder.partial", (0, 0))
+    assert remove_stale_partials(tmp_path) == 1
+    assert [p.name for p in tmp_path.iterdir()] == [".young.partial"]
     assert remove_stale_partials(tmp_path / "missing") == 0
 
 
