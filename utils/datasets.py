@@ -108,19 +108,23 @@ class Split:
         run. So it is done once for all lessons, epochs and views. `make bench` measures it.
         """
         self.must_have_pictures()
-        digest = hashlib.sha256(f"{pictures.__name__} 1 {image_size}".encode())
-        for file_digest in self.digests:
-            digest.update(file_digest.encode())
         shape = (len(self), image_size, image_size, 3)
         return arrays.kept(
             "pixels",
-            digest.hexdigest()[:32],
+            self.key(str(image_size)),
             shape,
             "uint8",
             lambda: tqdm(
                 self._read_all(image_size), f"Reading {self.name}", len(self), leave=False
             ),
         )[0]
+
+    def key(self, what: str) -> str:
+        """Name what is made of these pictures, in this order, and of `what`; lesson 01."""
+        digest = hashlib.sha256(f"{pictures.__name__} 1 {what}".encode())
+        for file_digest in self.digests:
+            digest.update(file_digest.encode())
+        return digest.hexdigest()[:32]
 
     def _read_all(self, image_size):
         size = (image_size, image_size)
@@ -145,7 +149,8 @@ class Split:
 
         Taught in lesson 00.
         """
-        from utils.framework import tf  # here, so that listing files does not wait for TensorFlow
+        # Here, so that listing files does not wait for TensorFlow.
+        from utils.framework import tf, untuned
 
         if shuffle_seed is not None and self.name != "train":
             raise ValueError(f"the {self.name} split is never shuffled: leave shuffle_seed out")
@@ -153,7 +158,7 @@ class Split:
         if shuffle_seed is not None:
             images = images.shuffle(len(self), seed=shuffle_seed)
         images = images.batch(batch_size)
-        return images.map(lambda x, y: (tf.cast(x, tf.float32), y)).prefetch(2)
+        return untuned(images.map(lambda x, y: (tf.cast(x, tf.float32), y)).prefetch(2))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from utils import arrays, engines, pictures
+from utils import arrays, engines
 from utils.datasets import Split
 from utils.framework import keras, tf
 
@@ -66,12 +66,7 @@ def cache_key(base: keras.Model, split: Split, how: tuple = ()) -> str:
         split: what it runs over.
         how: whatever else changes the numbers, as things `str` writes in one way.
     """
-    digest = hashlib.sha256(f"{pictures.__name__} 1 {model_digest(base)}".encode())
-    for file_digest in split.digests:
-        digest.update(file_digest.encode())
-    if how:
-        digest.update(str(how).encode())
-    return digest.hexdigest()[:32]
+    return split.key(f"{model_digest(base)} {how}")
 
 
 class Change:

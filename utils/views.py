@@ -12,7 +12,7 @@ import numpy as np
 
 from utils import engines, features
 from utils.datasets import Split
-from utils.framework import keras, tf
+from utils.framework import keras, tf, untuned
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def epochs(views: Views, batch_size: int, seed: int) -> tf.data.Dataset:
     kinds = (tf.TensorSpec(one, "float32"), tf.TensorSpec((None,), "int32"))
     batches = tf.data.Dataset.from_generator(one_epoch, output_signature=kinds)
     count = math.ceil(len(views.labels) / batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+    return untuned(batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2))
 
 
 def _draw(pictures, count, seed, epoch):
