@@ -159,6 +159,35 @@ def compare(
     return figure
 
 
+def growth(
+    series: Mapping[str, Mapping[float, float]], title: str, xlabel: str, ylabel: str
+) -> Picture:
+    """Show how numbers grow with something, several lines in one figure, both axes from zero.
+
+    Args:
+        series: name → {x: y}.
+        title: what to see.
+        xlabel, ylabel: what the numbers are.
+
+    Taught in lesson 15.
+    """
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{y:,.0f} at {x:,}" for x, y in points.items())
+        for name, points in series.items()
+    )
+    figure, axes = _picture(title, f"{title}. {ylabel} by {xlabel}: {said}", (8, 3.6))
+    ax = axes[0, 0]
+    for i, (name, points) in enumerate(series.items()):
+        xs, ys = zip(*points.items(), strict=True)
+        ax.plot(xs, ys, color=COLOURS[i], marker=MARKERS[i], markersize=5, label=name)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
 def confusion_matrix(table: np.ndarray, class_names: Sequence[str], title: str) -> Picture:
     """Show who is taken for whom: rows true classes, columns predicted ones, counts written in.
 

@@ -50,7 +50,14 @@ def update(readme: str) -> str:
     Raises:
         ValueError: if a marker is missing.
     """
-    makers = {"lessons": lessons_table, "results": results_table, "systems": systems_table}
+    makers = {
+        "lessons": lessons_table,
+        "results": results_table,
+        "systems": systems_table,
+        "recipes": recipes_table,
+        "speed": speed_table,
+        "faults": faults_table,
+    }
     for name, make in makers.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         readme, found = re.subn(
@@ -144,6 +151,94 @@ def systems_table() -> str:
         lesson = next(p.name for p in (ROOT / "notebooks").glob(f"{start}_*.ipynb"))
         source = f"{_SOURCES[start]} ([{start}](notebooks/{lesson}))"
         rows.append(f"| {source} | {text} | {printed} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _bench(part):
+    return results.load_stored("bench")[part]["numbers"]
+
+
+def recipes_table() -> str:
+    """Write the table of whole recipes: time on two cores, against the book's way, accuracy."""
+    speed, until = _bench("speed"), _bench("until_target")
+    tuned = results.load_stored("photos")["04_fine_tuning"]["numbers"]
+    ours = "test " + checks.with_interval(tuned["test_accuracy"], tuned["test_pictures"])
+    rows = ["| recipe | time | book's time over it | accuracy |", "|---|---|---|---|"]
+    named = {
+        "book": ("the book's, its own way: 30 + 100 epochs, end to end", "0.968 (printed)"),
+        "guide": ("the keras.io guide's: 20 epochs frozen, 10 with everything open", "–"),
+        "ours": ("the book's, on 4 kept views, the base cut at block 5", ours),
+    }
+    for way, (text, accuracy) in named.items():
+        seconds = speed[f"{way}_recipe_scaled_seconds"]
+        faster = speed["book_recipe_scaled_seconds"] / seconds
+        time = f"{_duration(seconds)}, scaled"
+        rows.append(f"| VGG16, 150 px: {text} | {time} | {faster:.1f} | {accuracy} |")
+    for name, text in {
+        "vgg16": "VGG16, 224 px: features once, a dense head until validation reaches 0.968",
+        "lite0": "EfficientNet-Lite0, 160 px: features once, logistic regression",
+    }.items():
+        seconds = until[f"{name}_seconds"]
+        faster = until["book_recipe_scaled_seconds"] / seconds
+        accuracy = ", ".join(
+            f"{kind} "
+            + checks.with_interval(until[f"{name}_{kind}_accuracy"], until[f"{kind}_pictures"])
+            for kind in ("validation", "test")
+        )
+        rows.append(f"| {text} | {_duration(seconds)} | {faster:.0f} | {accuracy} |")
+    return "\n".join(rows) + "\n"
+
+
+def _duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+_SPEED = {
+    "predict_in_batches": "from files: read and `predict`, batch by batch (the book's)",
+    "predict_once": "from files: read all, one `predict`",
+    "extract_tensorflow": "from files: `extract`, TensorFlow",
+    "extract_auto": "from files: `extract`, engine auto (OpenVINO)",
+    "predict_only": "from memory: one `predict`",
+    "tensorflow_only": "from memory: one compiled function",
+    "auto_only": "from memory: engine auto (OpenVINO)",
+    "frozen_epoch": "an epoch end to end, base frozen, augmented",
+    "plain_tuned_epoch": "an epoch end to end, block 5 open",
+    "tuned_epoch": "the same, augmented",
+    "split_epoch": "an epoch of block 5 and the head on kept views",
+    "guide_open_epoch": "an epoch end to end, everything open (the guide's)",
+}
+
+
+def speed_table() -> str:
+    """Write the table of milliseconds a picture: median and range of the turns, memory added."""
+    numbers = _bench("speed")
+    rows = [
+        "| milliseconds a picture | VGG16, 150 px | MB | EfficientNet-Lite0, 160 px | MB |",
+        "|---|---|---|---|---|",
+    ]
+    for way, text in _SPEED.items():
+        cells = []
+        for base in ("vgg16", "efficientnet_lite0"):
+            name = f"{base}_{way}"
+            if f"{name}_ms" in numbers:
+                low, high = numbers[f"{name}_ms_low"], numbers[f"{name}_ms_high"]
+                cells.append(f"{numbers[f'{name}_ms']:.1f} ({low:.1f}–{high:.1f})")
+                cells.append(f"{numbers[f'{name}_added_mb']:,}")
+            else:
+                cells += ["–", "–"]
+        rows.append(f"| {text} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def faults_table() -> str:
+    """Write the table of faults: how often each was tried, and how often nothing was lost."""
+    rows = ["| fault | tries | survived | lost |", "|---|---|---|---|"]
+    for fault, entry in results.load_stored("faults").items():
+        counted = entry["numbers"]
+        cells = [str(counted[name]) for name in ("tries", "survived", "lost")]
+        rows.append(f"| {fault} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -4,7 +4,8 @@ Photographs of cats and dogs, VGG16 at 150 pixels and EfficientNet-Lite0 at 160.
 take hours the slow ways: those are timed on some pictures, in turns, and scaled; numbers that are
 scaled say so. Writes notebooks/results/bench.json. About half an hour on two quiet cores.
 
-    make bench
+    make bench                                  # everything
+    python -m tests.benchmarks.bench growth     # one part
 """
 
 import os
@@ -18,7 +19,19 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from tests.benchmarks.how_many_views import compiled, strong_augmentation
-from utils import backbones, checks, course, datasets, features, models, pictures, results, views
+from utils import (
+    arrays,
+    backbones,
+    checks,
+    course,
+    datasets,
+    engines,
+    features,
+    models,
+    pictures,
+    results,
+    views,
+)
 from utils.folders import ROOT
 from utils.framework import keras, layers, tf
 
@@ -127,6 +140,19 @@ def extract(base, split, engine):
     return len(split)
 
 
+def run_only(runner, images):
+    """An engine alone: pictures are in memory as uint8, it is compiled, nothing is kept."""
+    for piece in arrays.pieces(images, 32):
+        runner(piece.astype("float32"))
+    return len(images)
+
+
+def predict_only(base, images):
+    """One `predict` on the same pictures in memory."""
+    base.predict(images, verbose=0)
+    return len(images)
+
+
 def epoch_of(learner, batches, count):
     """One epoch of `fit`."""
     learner.fit(batches, verbose=0)
@@ -189,22 +215,35 @@ def training_ways(base, head_shape, data):
     }
 
 
-def recipes(ms, train, held):
+def recipes(numbers, train, held):
     """Seconds of whole recipes, scaled from milliseconds a picture.
 
     Args:
-        ms: way → milliseconds a picture.
+        numbers: what `in_turns` gives for VGG16.
         train, held: training and validation pictures.
     """
+    ms = milliseconds(numbers)
     one_validation = held * ms["predict_once"]
-    book = FROZEN_EPOCHS * (train * ms["frozen_epoch"] + one_validation)
-    book += TUNED_EPOCHS * (train * ms["tuned_epoch"] + one_validation)
     guide = GUIDE_FROZEN_EPOCHS * (train * ms["guide_frozen_epoch"] + one_validation)
     guide += GUIDE_OPEN_EPOCHS * (train * ms["guide_open_epoch"] + one_validation)
     ours = (VIEWS * train + held) * (ms["extract_tensorflow"] + ms["top_forward"])
     ours += FROZEN_EPOCHS * (train + held) * ms["head_epoch"]
     ours += TUNED_EPOCHS * (train * ms["split_epoch"] + held * ms["top_forward"])
-    return {"book": book / 1000, "guide": guide / 1000, "ours": ours / 1000}
+    book = books_recipe(numbers, train, held)
+    return {"book": book, "guide": guide / 1000, "ours": ours / 1000}
+
+
+def books_recipe(numbers, train, held):
+    """Seconds of the book's 30 epochs with the base frozen and 100 with block 5 open, scaled."""
+    ms = milliseconds(numbers)
+    one_validation = held * ms["predict_once"]
+    frozen = FROZEN_EPOCHS * (train * ms["frozen_epoch"] + one_validation)
+    return (frozen + TUNED_EPOCHS * (train * ms["tuned_epoch"] + one_validation)) / 1000
+
+
+def milliseconds(numbers):
+    """Way → median milliseconds a picture, of VGG16."""
+    return {k.removeprefix("vgg16_").removesuffix("_ms"): v for k, v in numbers.items()}
 
 
 # -- whole runs
@@ -219,47 +258,34 @@ class StopAtTarget(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def until_target_vgg16(data):
+def vgg16_until_target(data):
     """From photographs on disk until VGG16's validation accuracy is the book's: all measured.
 
-    Lesson 04 as the profile `photos` runs it: a head on plain features, then block 5 on four views.
+    Larger pictures, run once, in place of many epochs: 224 pixels, and the book's dense head.
     """
     course.set_seed(SEED)
-    augmentation = keras.Sequential(
-        [
-            layers.RandomFlip("horizontal"),
-            layers.RandomRotation(40 / 360, fill_mode="nearest"),
-            layers.RandomZoom(0.2, fill_mode="nearest"),
-        ]
-    )
     start = time.perf_counter()
     with empty_cache():
-        base = backbones.build("vgg16", 150)
-        models.unfreeze_from(base, "block5")
-        trunk, top = models.split_at(base, "block5")
-        seen = views.extract(trunk, data.train, augmentation, VIEWS, SEED)
-        held = features.extract(trunk, data.validation)
-        head = models.head(base.output_shape[1:], 2)
-        plain = top.predict(seen.values[0], verbose=0)
-        compiled(head, 2e-5, keras.optimizers.RMSprop)
-        head.fit(plain, seen.labels, batch_size=BATCH_SIZE, epochs=FROZEN_EPOCHS, verbose=0)
-        learner = compiled(models.attach(top, head), 1e-5, keras.optimizers.RMSprop)
-        history = learner.fit(
-            views.epochs(seen, BATCH_SIZE, SEED),
-            epochs=20,
+        base = backbones.build("vgg16", 224)
+        train, held = (features.extract(base, part) for part in (data.train, data.validation))
+        head = compiled(models.head(base.output_shape[1:], 2), 2e-5, keras.optimizers.RMSprop)
+        history = head.fit(
+            train.values,
+            train.labels,
+            batch_size=BATCH_SIZE,
+            epochs=FROZEN_EPOCHS,
             validation_data=(held.values, held.labels),
             callbacks=[StopAtTarget()],
             verbose=2,
         ).history
-    seconds = time.perf_counter() - start
-    whole = models.attach(base, head)
-    whole.compile(loss="binary_crossentropy", metrics=["accuracy"])
-    test = whole.evaluate(data.test.batches(150), verbose=0)[1]
+        seconds = time.perf_counter() - start
+        test = features.extract(base, data.test)
+        accuracy = head.evaluate(test.values, test.labels, verbose=0)[1]
     return {
         "seconds": seconds,
         "epochs": len(history["loss"]),
         "validation_accuracy": history["val_accuracy"][-1],
-        "test_accuracy": test,
+        "test_accuracy": accuracy,
     }
 
 
@@ -268,7 +294,8 @@ def logistic_regression_lite0(data):
     start = time.perf_counter()
     with empty_cache():
         base = backbones.build("efficientnet_lite0", 160)
-        found = [features.extract(base, part, engine="auto") for part in data.splits]
+        runner = engines.Runner(base, "auto")  # compiled once for three splits
+        found = [features.extract(base, part, engine=runner) for part in data.splits]
         train, held, test = ((f.values.mean((1, 2)), f.labels) for f in found)
     fitting = time.perf_counter()
     classifier = LogisticRegression(max_iter=1000).fit(*train)
@@ -333,6 +360,15 @@ def extract_and_say_memory(count, engine):
     print(peak.most)
 
 
+def memory():
+    """Peak memory of extraction of few and of many pictures, each in a process of its own."""
+    return {
+        f"peak_mb_{count}_images_{engine}": memory_of(count, engine)
+        for count in (1000, 8000)
+        for engine in ("tensorflow", "auto")
+    }
+
+
 def growth():
     """Seconds of ours against the number of pictures, and against the number of views."""
     numbers, base = {}, backbones.build("efficientnet_lite0", 128)
@@ -357,16 +393,9 @@ def growth():
     return numbers
 
 
-def main():
-    """Measure everything, print, store."""
-    data = datasets.load("cats_vs_dogs")
-    train, held = len(data.train), len(data.validation)
-    numbers = {
-        "train_pictures": train,
-        "validation_pictures": held,
-        "test_pictures": len(data.test),
-    }
-    rate = [matrix_rate()]
+def speed(data):
+    """Milliseconds a picture of every way, in turns; whole recipes from them, scaled."""
+    numbers, rate = {}, [matrix_rate()]
     for name, size in (("vgg16", 150), ("efficientnet_lite0", 160)):
         base, light = backbones.build(name, size), name != "vgg16"
         some = data.train if light else data.train.limit(50)
@@ -377,6 +406,11 @@ def main():
             "extract_tensorflow": lambda base=base, some=some: extract(base, some, "tensorflow"),
             "extract_auto": lambda base=base, some=some: extract(base, some, "auto"),
         }
+        images = some.pixels(size)
+        ways["predict_only"] = lambda base=base, images=images: predict_only(base, images)
+        for engine in ("tensorflow", "auto"):
+            runner = engines.Runner(base, engine)
+            ways[f"{engine}_only"] = lambda run=runner, images=images: run_only(run, images)
         if not light:
             ways |= training_ways(base, (base.output_shape[1:], 2), data)
         numbers |= in_turns(ways, name)
@@ -384,33 +418,61 @@ def main():
         numbers[f"{name}_gflop"] = round(gflop(base), 3)
     numbers["matrix_gflops"] = round(max(rate), 1)
     numbers["matrix_gflops_low"] = round(min(rate), 1)
-    ms = {k.removeprefix("vgg16_").removesuffix("_ms"): v for k, v in numbers.items()}
-    for way, seconds in recipes(ms, train, held).items():
+    for way, seconds in recipes(numbers, len(data.train), len(data.validation)).items():
         numbers[f"{way}_recipe_scaled_seconds"] = round(seconds)
+    return numbers
+
+
+def until_target(data):
+    """Two ways until the book's accuracy, and beside them, in the same run, the book's epochs."""
+    base, some = backbones.build("vgg16", 150), data.train.limit(50)
+    ways = training_ways(base, (base.output_shape[1:], 2), data)
+    ways = {way: ways[way] for way in ("frozen_epoch", "tuned_epoch")}
+    ways["predict_once"] = lambda: predict_once(base, some)
+    numbers = in_turns(ways, "vgg16")
+    seconds = books_recipe(numbers, len(data.train), len(data.validation))
+    numbers["book_recipe_scaled_seconds"] = round(seconds)
     for name, run in {
-        "until_target_vgg16": until_target_vgg16,
-        "lite0_logistic_regression": logistic_regression_lite0,
-        "vgg16": same_accuracy,
+        "vgg16": vgg16_until_target,
+        "lite0": logistic_regression_lite0,
     }.items():
         numbers |= {f"{name}_{key}": round(value, 6) for key, value in run(data).items()}
-        print({k: v for k, v in numbers.items() if k.startswith(name)}, flush=True)
-    numbers |= {f"lite0_drawn_{key}": value for key, value in growth().items()}
-    for count in (1000, 8000):
-        for engine in ("tensorflow", "auto"):
-            numbers[f"peak_mb_{count}_images_{engine}"] = memory_of(count, engine)
-    entry = {
-        "lesson": "bench",
-        "profile": "photos",
-        "headline": "matrix_gflops",
-        "seed": SEED,
-        "numbers": numbers,
-        **results.provenance(),
-    }
-    print(f"written to {results.store({'bench': entry}, 'bench')}")
+    return numbers
+
+
+def counts(data):
+    """How many pictures the accuracies are of."""
+    return {f"{split.name}_pictures": len(split) for split in data.splits}
+
+
+# Each part is a run of its own, stored when it ends; ratios are made within a part.
+PARTS = {
+    "speed": ("matrix_gflops", speed),
+    "until_target": ("vgg16_seconds", until_target),
+    "same_accuracy": ("split_seed1_test_accuracy", same_accuracy),
+    "growth": ("seconds_8000_images", lambda data: growth()),
+    "memory": ("peak_mb_8000_images_tensorflow", lambda data: memory()),
+}
+
+
+def main(names):
+    """Measure the named parts, or all; store each as it ends."""
+    data = datasets.load("cats_vs_dogs")
+    for name in names or PARTS:
+        headline, measure = PARTS[name]
+        entry = {
+            "lesson": name,
+            "profile": "bench",
+            "headline": headline,
+            "seed": SEED,
+            "numbers": counts(data) | measure(data),
+            **results.provenance(),
+        }
+        print(f"{name}: written to {results.store({name: entry}, 'bench')}", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--memory"]:
         extract_and_say_memory(int(sys.argv[2]), sys.argv[3])
     else:
-        main()
+        main(sys.argv[1:])

@@ -50,6 +50,10 @@ def test_numbers_in_the_prose_are_measured_or_quoted(lesson):
     ]
     if lesson == "14_open_everything":  # it quotes the three seeds as well
         measured += results.load_stored("when_to_open")["when_to_open"]["numbers"].values()
+    if lesson == "15_fast_on_two_cores":  # it reads the benchmarks aloud
+        for kept in ("bench", "how_many_views"):
+            for one in results.load_stored(kept).values():
+                measured += one["numbers"].values()
     assert unexplained(text, QUOTED.get(lesson, {}), measured) == []
 
 
@@ -65,6 +69,9 @@ IN_README = {
     "0.7519": "the bottleneck lab, Inception on traffic signs",
     "0.8108": "the bottleneck lab, ResNet on traffic signs",
 }
+
+
+RECORDS = ("drawn", "photos", "efficientnet_lite0", "when_to_open", "bench", "how_many_views")
 
 
 def test_an_invented_number_is_noticed():
@@ -111,10 +118,15 @@ ARC_LESSONS = ["00", "02", "03", "04"]
 
 def test_readme_quotes_only_what_is_measured_or_the_sources():
     text = (ROOT / "README.md").read_text("utf-8")
-    text = re.sub(r"<!-- (lessons|results|systems) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<!-- (lessons|results|systems|recipes|speed) -->.*?<!-- /\1 -->",
+        "",
+        text,
+        flags=re.DOTALL,
+    )
     measured = [
         value
-        for profile in ("drawn", "photos", "efficientnet_lite0", "when_to_open")
+        for profile in RECORDS
         for stored in results.load_stored(profile).values()
         for value in stored["numbers"].values()
     ]
@@ -224,3 +236,62 @@ def test_the_weirdness_and_its_cures(profile):
     for cure in ("averages_kept", "averages_updated"):
         assert checks.interval(get(weird), n)[1] < checks.interval(get(cure), n)[0]
     assert get("early_open") > get("early_head")
+
+
+# -- fast on two cores: what the benchmark's record must hold, ratios within one run
+
+
+def bench(part):
+    return results.load_stored("bench")[part]["numbers"]
+
+
+def test_an_epoch_of_the_top_against_end_to_end():
+    speed = bench("speed")
+    assert speed["vgg16_plain_tuned_epoch_ms"] / speed["vgg16_split_epoch_ms"] >= 3.5
+
+
+def test_the_books_whole_recipe():
+    speed = bench("speed")
+    assert speed["book_recipe_scaled_seconds"] / speed["ours_recipe_scaled_seconds"] >= 4.5
+
+
+def test_until_the_books_accuracy():
+    until = bench("until_target")
+    for way, minutes in (("vgg16", 20), ("lite0", 3)):
+        assert until[f"{way}_validation_accuracy"] >= 0.968
+        assert until["book_recipe_scaled_seconds"] / until[f"{way}_seconds"] >= 15
+        assert until[f"{way}_seconds"] <= minutes * 60
+
+
+def test_extraction_runs_at_the_machines_rate():
+    speed = bench("speed")
+    gflops = speed["vgg16_gflop"] / speed["vgg16_extract_tensorflow_ms"] * 1000
+    assert gflops >= 0.8 * speed["matrix_gflops"]
+
+
+def test_memory_does_not_grow_with_the_pictures():
+    for engine in ("tensorflow", "auto"):
+        few, many = (bench("memory")[f"peak_mb_{n}_images_{engine}"] for n in (1000, 8000))
+        assert many - few <= 100
+
+
+def test_split_and_end_to_end_end_alike():
+    same = bench("same_accuracy")
+    for seed in (1, 2, 3):
+        split, whole = (
+            checks.interval(same[f"{way}_seed{seed}_test_accuracy"], same["test_pictures"])
+            for way in ("split", "end_to_end")
+        )
+        assert split[0] <= whole[1] and whole[0] <= split[1]
+
+
+@pytest.mark.parametrize("name", ["drawn_pets", "cats_vs_dogs"])
+def test_four_views_end_like_true_augmentation(name):
+    stored = results.load_stored("how_many_views")[name]["numbers"]
+    n = 3 * stored["validation_pictures"]
+    for_seeds = {
+        way: sum(stored[f"{way}_seed{seed}_accuracy"] for seed in (1, 2, 3)) / 3
+        for way in ("views_4", "end_to_end")
+    }
+    views, whole = (checks.interval(accuracy, n) for accuracy in for_seeds.values())
+    assert views[0] <= whole[1] and whole[0] <= views[1]

@@ -36,13 +36,15 @@ def test_ways_take_turns_and_the_first_turn_does_not_count(monkeypatch):
 def test_a_recipe_is_the_sum_of_its_epochs():
     names = "frozen_epoch tuned_epoch predict_once guide_frozen_epoch guide_open_epoch"
     names += " extract_tensorflow top_forward head_epoch split_epoch"
-    ms = dict.fromkeys(names.split(), 0.0)
-    assert bench.recipes(ms | {"frozen_epoch": 1.0}, 2000, 500)["book"] == 30 * 2
-    assert bench.recipes(ms | {"tuned_epoch": 1.0}, 2000, 500)["book"] == 100 * 2
-    assert bench.recipes(ms | {"predict_once": 1.0}, 2000, 500)["book"] == 130 * 0.5
-    assert bench.recipes(ms | {"guide_open_epoch": 1.0}, 2000, 500)["guide"] == 10 * 2
-    assert bench.recipes(ms | {"extract_tensorflow": 1.0}, 2000, 500)["ours"] == 4 * 2 + 0.5
-    assert bench.recipes(ms | {"split_epoch": 1.0}, 2000, 500)["ours"] == 100 * 2
+    ms = {f"vgg16_{name}_ms": 0.0 for name in names.split()}
+    assert bench.recipes(ms | {"vgg16_frozen_epoch_ms": 1.0}, 2000, 500)["book"] == 30 * 2
+    assert bench.recipes(ms | {"vgg16_tuned_epoch_ms": 1.0}, 2000, 500)["book"] == 100 * 2
+    assert bench.recipes(ms | {"vgg16_predict_once_ms": 1.0}, 2000, 500)["book"] == 130 * 0.5
+    assert bench.recipes(ms | {"vgg16_guide_open_epoch_ms": 1.0}, 2000, 500)["guide"] == 10 * 2
+    assert (
+        bench.recipes(ms | {"vgg16_extract_tensorflow_ms": 1.0}, 2000, 500)["ours"] == 4 * 2 + 0.5
+    )
+    assert bench.recipes(ms | {"vgg16_split_epoch_ms": 1.0}, 2000, 500)["ours"] == 100 * 2
 
 
 def test_an_empty_cache_is_empty_and_put_back(home):

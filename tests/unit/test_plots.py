@@ -21,6 +21,7 @@ FIGURES = {
     "embedding": lambda: plots.embedding(
         np.eye(4)[:, :2], np.array([0, 1, 0, 1]), ["cat", "dog"], "Map"
     ),
+    "growth": lambda: plots.growth({"ours": {1: 2, 8: 16.4}}, "Cost", "views", "seconds"),
     "dots": lambda: plots.dots(["a", "b"], [0.5, 0.9], "Dots", [(0.4, 0.6), (0.8, 1)], ("x", 0.5)),
 }
 
@@ -36,7 +37,7 @@ def test_a_figure_is_returned_with_a_title_a_png_and_a_text(name):
     assert title and figure.alt.startswith(title)
 
 
-@pytest.mark.parametrize("name", ["curves", "confusion", "embedding", "dots"])
+@pytest.mark.parametrize("name", ["curves", "confusion", "embedding", "growth", "dots"])
 def test_axes_are_labelled(name):
     for ax in FIGURES[name]().axes:
         assert ax.get_xlabel()
@@ -46,6 +47,7 @@ def test_axes_are_labelled(name):
 def test_the_text_says_the_numbers():
     assert "cat taken for dog: 1" in FIGURES["confusion"]().alt
     assert "validation accuracy 0.600" in FIGURES["curves"]().alt
+    assert FIGURES["growth"]().alt == "Cost. seconds by views: ours: 2 at 1, 16 at 8"
     assert "b: 0.900" in FIGURES["dots"]().alt
 
 

@@ -59,15 +59,14 @@ def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
 
 
 def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
-    monkeypatch.setattr(tables, "lessons_table", lambda: "L\n")
-    monkeypatch.setattr(tables, "results_table", lambda: "R \\1\n")
-    monkeypatch.setattr(tables, "systems_table", lambda: "S\n")
-    text = "a\n<!-- lessons -->\nold\n<!-- /lessons -->\nb\n<!-- results -->\n<!-- /results -->\nc"
-    text += "\n<!-- systems -->\n<!-- /systems -->"
+    names = ("lessons", "results", "systems", "recipes", "speed", "faults")
+    for name in names:
+        monkeypatch.setattr(tables, f"{name}_table", lambda name=name: f"{name} \\1\n")
+    text = "".join(f"before\n<!-- {name} -->\nold\n<!-- /{name} -->\nafter\n" for name in names)
     new = tables.update(text)
-    changed = text.replace("old\n", "L\n").replace("<!-- /r", "R \\1\n<!-- /r")
-    assert new == changed.replace("<!-- /s", "S\n<!-- /s")
-    assert tables.update(new) == new
+    for name in names:
+        assert f"before\n<!-- {name} -->\n{name} \\1\n<!-- /{name} -->\nafter\n" in new
+    assert "old" not in new and tables.update(new) == new
     with pytest.raises(ValueError, match="<!-- results -->"):
         tables.update(text.replace("<!-- results -->", ""))
 
