@@ -183,7 +183,8 @@ def interval(accuracy: float, n: int) -> tuple[float, float]:
     z = 1.959964
     centre = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return float(min(low, accuracy)), float(max(high, accuracy))  # rounding must not leave it out
 
 
 def with_interval(accuracy: float, n: int) -> str:

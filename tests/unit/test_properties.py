@@ -1,0 +1,198 @@
+"""What holds for all inputs, tried on many that Hypothesis invents; it finds the awkward ones."""
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from utils import checks, datasets, drawn_pets, features, models, plots
+from utils.framework import keras
+
+pytestmark = pytest.mark.check
+# Fixtures are only read here, and TensorFlow's first call takes longer than any deadline.
+QUIET = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+# -- splits: by content, in every class, whatever the names and the order
+
+contents = st.lists(st.binary(min_size=1, max_size=8), min_size=3, max_size=60, unique=True)
+
+
+def rows_of(cats, dogs):
+    """What `datasets` knows of files: split, class, path, digest."""
+    return [
+        ("", class_name, Path(f"{class_name}{number}.png"), hashlib.sha256(content).hexdigest())
+        for class_name, members in (("cat", cats), ("dog", dogs))
+        for number, content in enumerate(members)
+    ]
+
+
+def assigned(rows, folder="a folder"):
+    kept, doubted = datasets._assign_splits(folder, rows)
+    return {row[3]: row[0] for row in kept}, doubted
+
+
+@QUIET
+@given(cats=contents, dogs=contents, rng=st.randoms())
+def test_splits_are_stratified_and_do_not_depend_on_order_or_names(home, cats, dogs, rng):
+    dogs = [b"dog" + content for content in dogs]
+    rows, mixed = rows_of(cats, dogs), rows_of(cats, dogs)
+    rng.shuffle(mixed)
+    mixed = [(s, c, Path(f"{i}.jpg"), d) for i, (s, c, _, d) in enumerate(mixed)]
+    splits, doubted = assigned(rows, f"one {rng.random()}")
+    assert splits == assigned(mixed, f"another {rng.random()}")[0] and not doubted
+    for class_name, members in (("cat", cats), ("dog", dogs)):
+        digests = {row[3] for row in rows if row[1] == class_name}
+        for split, share in datasets.SHARES.items():
+            count = sum(splits[digest] == split for digest in digests)
+            assert abs(count - share * len(members)) < 1.5
+
+
+@QUIET
+@given(cats=contents, more=contents)
+def test_pictures_stay_where_they_were_when_others_come(home, cats, more):
+    folder = f"growing {hash((tuple(cats), tuple(more)))}"
+    first, _ = assigned(rows_of(cats, [b"a dog"]), folder)
+    both, _ = assigned(rows_of(cats + [b"new " + content for content in more], [b"a dog"]), folder)
+    assert {digest: both[digest] for digest in first} == first
+
+
+@QUIET
+@given(cats=contents, shared=st.integers(1, 3))
+def test_a_picture_is_in_one_split_and_in_one_class(home, cats, shared):
+    rows = rows_of(cats + cats[:1], [b"a dog", *cats[:shared]])
+    kept, doubted = datasets._assign_splits(f"copies {hash(tuple(cats))}", rows)
+    places = {}
+    for split, class_name, _, digest in kept:
+        places.setdefault(digest, set()).add((split, class_name))
+    assert all(len(where) == 1 for where in places.values())
+    assert len(doubted) == min(shared, len(cats))
+
+
+# -- the cache key
+
+texts = st.text("0123456789abcdef", min_size=4, max_size=4)
+
+
+def split_of(digests, labels=None, names="a"):
+    paths = tuple(Path(f"{names}{i}.png") for i in range(len(digests)))
+    labels = np.zeros(len(digests), "int32") if labels is None else labels
+    return datasets.Split("train", ("cat", "dog"), paths, labels, tuple(digests))
+
+
+@QUIET
+@given(
+    digests=st.lists(texts, min_size=1, max_size=6), others=st.lists(texts, min_size=1, max_size=6)
+)
+def test_the_key_is_that_of_the_pictures_in_their_order(toy, digests, others):
+    keys = [features.cache_key(toy, split_of(d)) for d in (digests, others)]
+    assert (keys[0] == keys[1]) == (digests == others)
+    renamed = split_of(digests, np.ones(len(digests), "int32"), "another name ")
+    assert features.cache_key(toy, renamed) == keys[0]
+
+
+@QUIET
+@given(
+    which=st.integers(0, 100), place=st.integers(0, 10**6), change=st.sampled_from([1e-3, -1, 1e9])
+)
+def test_any_weight_changes_the_key_and_back(toy, which, place, change):
+    split = split_of(["a"])
+    before, weights = features.cache_key(toy, split), toy.get_weights()
+    changed = [w.copy() for w in weights]
+    array = changed[which % len(changed)]
+    array.flat[place % array.size] += change
+    toy.set_weights(changed)
+    assert features.cache_key(toy, split) != before
+    toy.set_weights(weights)
+    assert features.cache_key(toy, split) == before
+
+
+@QUIET
+@given(first=st.tuples(texts, st.integers()), second=st.tuples(texts, st.integers()))
+def test_how_it_is_computed_changes_the_key(toy, first, second):
+    keys = [features.cache_key(toy, split_of(["a"]), how) for how in (first, second)]
+    assert (keys[0] == keys[1]) == (first == second)
+
+
+# -- drawn pets
+
+
+@QUIET
+@given(
+    seed=st.integers(0, 2**32),
+    index=st.integers(0, 10**6),
+    class_name=st.sampled_from(drawn_pets.CLASS_NAMES),
+    size=st.integers(16, 48),
+)
+def test_a_drawing_depends_on_its_arguments_alone(seed, index, class_name, size):
+    np.random.seed(index % 1000)  # whatever was drawn before
+    first = drawn_pets.draw(seed, index, class_name, size)
+    drawn_pets.draw(seed + 1, index, class_name, size)
+    again = drawn_pets.draw(seed, index, class_name, size)
+    assert first.tobytes() == again.tobytes()
+    assert first.size == (size, size) and first.mode == "RGB"
+    assert drawn_pets.draw(seed, index + 1, class_name, size).tobytes() != first.tobytes()
+
+
+# -- intervals and smoothing
+
+
+@given(n=st.integers(1, 10**6), share=st.floats(0, 1))
+def test_an_interval_holds_its_accuracy_and_shrinks_with_n(n, share):
+    accuracy = round(share * n) / n
+    low, high = checks.interval(accuracy, n)
+    assert 0 <= low <= accuracy <= high <= 1
+    more = checks.interval(accuracy, 4 * n)
+    assert more[1] - more[0] < high - low
+    mirrored = checks.interval(1 - accuracy, n)
+    assert mirrored[0] == pytest.approx(1 - high) and mirrored[1] == pytest.approx(1 - low)
+
+
+values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50)
+
+
+@given(values=values, factor=st.floats(0, 0.99))
+def test_a_smoothed_curve_stays_within_its_values_and_looks_back_only(values, factor):
+    smoothed = plots.smooth(values, factor)
+    slack = 1e-9 * max(1, *map(abs, values))
+    assert len(smoothed) == len(values)
+    assert all(min(values) - slack <= value <= max(values) + slack for value in smoothed)
+    assert plots.smooth([*values, 5.0], factor)[:-1] == smoothed
+    assert plots.smooth(values, 0.0) == pytest.approx(values)
+    constant = plots.smooth([values[0]] * 5, factor)
+    assert all(math.isclose(value, values[0], abs_tol=slack) for value in constant)
+
+
+# -- replacing a head
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A small network with a dense end, and something to show it."""
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(5, "relu")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    return keras.Model(inputs, keras.layers.Dense(7, "softmax")(x), name="small")
+
+
+@QUIET
+@given(counts=st.lists(st.integers(2, 20), min_size=1, max_size=3))
+def test_heads_replaced_any_number_of_times_leave_the_rest(whole, counts):
+    body = [w.copy() for layer in whole.layers[:-1] for w in layer.get_weights()]
+    model = whole
+    for num_classes in counts:
+        model = models.replace_head(model, num_classes)
+    assert len(model.layers) == len(whole.layers)
+    assert model.output_shape == (None, counts[-1])
+    said = model.predict(np.eye(4, dtype="float32"), verbose=0)
+    np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
+    left = [w for layer in model.layers[:-1] for w in layer.get_weights()]
+    assert all(map(np.array_equal, body, left))
+    assert [layer.trainable for layer in model.layers[:-1]] == [False] * (len(model.layers) - 1)
+    assert len(model.trainable_weights) == 2
