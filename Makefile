@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PROFILE ?= drawn
 VENV := .venv
-RUN := $(VENV)/bin/python
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python
 
 .PHONY: course lab test check bench lock clean
 
@@ -13,11 +14,11 @@ lab: $(VENV)/.ready  ## open JupyterLab on the lessons; PROFILE=photos opens cop
 	$(RUN) -m utils.course lab --profile $(PROFILE)
 
 test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored notebooks
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(RUN) -m pytest --nbval-lax tests notebooks
 
 check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke run
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(RUN) -m pytest -m check tests
 
 bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores

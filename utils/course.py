@@ -41,6 +41,8 @@ def _parser():
     commands = parser.add_subparsers(dest="command")
     check = commands.add_parser("check", help="what is installed, and what works without a network")
     check.set_defaults(action=_check)
+    licences = commands.add_parser("licences", help="of all packages, weights and data sets")
+    licences.set_defaults(action=_licences)
     run = commands.add_parser("run", help="run lessons and show what they measured")
     run.add_argument("lessons", nargs="*", help="beginnings of names, such as 02; none: the core")
     run.add_argument("--profile", default="drawn")
@@ -77,8 +79,15 @@ def _check(options):
     text, good = report()
     print(text)
     if not good:
-        print("Some packages differ: run `pip install --require-hashes -r requirements.lock`")
+        print("Some packages differ: run `pip install --no-deps -r requirements.lock`")
     return 0 if good else 1
+
+
+def _licences(options):
+    from utils.environment import licences
+
+    print(licences())
+    return 0
 
 
 def _run(options):
@@ -121,7 +130,12 @@ def _lab(options):
     if options.profile != "drawn":
         folder = runner.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
-    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}"]
+    # No question about news and no look for updates: nothing leaves the computer unasked.
+    quiet = [
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}", *quiet]
     return subprocess.call([*command, *options.options])
 
 

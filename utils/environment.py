@@ -73,3 +73,28 @@ def locked() -> dict[str, str]:
     """Read every pin of requirements.lock: name → version."""
     text = (ROOT / "requirements.lock").read_text("utf-8")
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+
+
+def licences() -> str:
+    """List the licence of every installed package of the lock, of weights and of data sets."""
+    lines = ["Packages, as they state it"]
+    for name, version in locked().items():
+        if installed(name):
+            lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
+    lines.append("Weights, trained on ImageNet, whose own terms are for research")
+    lines += [f"  {name:34} {backbone.licence}" for name, backbone in BACKBONES.items()]
+    lines.append("Data sets")
+    lines += [f"  {name:34} {source.licence}" for name, source in SOURCES.items()]
+    return "\n".join(lines)
+
+
+def _licence(metadata):
+    """Packages say it in three places; the newest one first."""
+    classified = [
+        line.split(" :: ")[-1]
+        for line in metadata.get_all("Classifier") or []
+        if line.startswith("License :: OSI Approved :: ")
+    ]
+    text = (metadata.get("License") or "").strip().split("\n")[0]
+    stated = metadata.get("License-Expression") or ", ".join(classified) or text
+    return stated if stated not in ("", "UNKNOWN") else "see the file LICENSE in the package"

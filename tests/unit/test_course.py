@@ -1,3 +1,4 @@
+import email.message
 import random
 import re
 import subprocess
@@ -7,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from utils import course, environment, results, runner
+from utils import backbones, course, environment, results, runner, sources
 from utils.folders import ROOT
 from utils.framework import keras
 
@@ -273,3 +274,38 @@ def test_every_dependency_and_every_conda_line_has_its_reason():
     project = (ROOT / "pyproject.toml").read_text().splitlines()
     pins = [i for i, line in enumerate(project) if line.strip().startswith('"') and "==" in line]
     assert all(project[i - 1].strip().startswith("#") for i in pins)
+
+
+# -- licences
+
+
+def test_every_package_weight_and_data_set_has_a_licence(capsys):
+    assert course.main(["licences"]) == 0
+    said = capsys.readouterr().out
+    packages, rest = said.split("Weights, ")
+    weights, data_sets = rest.split("Data sets")
+    assert "keras" in packages and "Apache License 2.0" in packages
+    for name in backbones.BACKBONES:
+        assert re.search(rf"  {name} +\w", weights)
+    for name in sources.SOURCES:
+        assert re.search(rf"  {name} +\w", data_sets)
+    lines = packages.splitlines()[1:]
+    assert len(lines) > 100
+    assert [line for line in lines if len(line.split()) < 3] == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"License-Expression": "MIT", "License": "other"}, "MIT"),
+        ({"Classifier": "License :: OSI Approved :: MIT License"}, "MIT License"),
+        ({"Classifier": "Topic :: Education", "License": "BSD\n\nlong text"}, "BSD"),
+        ({"License": "UNKNOWN"}, "see the file LICENSE in the package"),
+        ({}, "see the file LICENSE in the package"),
+    ],
+)
+def test_a_licence_is_where_a_package_states_it(stated, expected):
+    metadata = email.message.Message()
+    for name, value in stated.items():
+        metadata[name] = value
+    assert environment._licence(metadata) == expected

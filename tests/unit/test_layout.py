@@ -41,7 +41,7 @@ def test_public_functions_say_what_they_are_for(path):
 
 
 def test_the_top_level_is_small():
-    known = {"README.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-PROSE", "Makefile"}
+    known = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "LICENSE-PROSE", "Makefile"}
     known |= {"pyproject.toml", "requirements.lock", "environment.yml"}
     known |= {"notebooks", "utils", "data", "tests", "transfer_learning_course.egg-info"}
     found = {path.name for path in ROOT.iterdir() if path.name[0] != "."}
