@@ -9,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from utils.efficientnet_lite import EfficientNetLite0, weights_path
 from utils.folders import weights_dir
 from utils.framework import keras, layers
+
+ABSURD = 1e6  # no weight or average of a trained network is as large; damaged bytes often are
 
 
 class WeightsError(RuntimeError):
@@ -75,6 +79,7 @@ class Backbone:
     image_size: int  # the side it was trained at
     blocks: tuple[str, ...]  # names to cut at, from the input up; layer names begin with them
     download_megabytes: int  # 0: the weights come with the course's packages
+    licence: str  # of the weights, as those who trained them state it
 
 
 def _numbered(prefix, first, last):
@@ -91,20 +96,38 @@ def _resnet_blocks(repeats):
     return ("conv1", *(f"conv{i}_block{j + 1}" for i, n in enumerate(repeats, 2) for j in range(n)))
 
 
+_GOOGLE = "Apache-2.0, Google"
+_OXFORD = "CC BY 4.0, Visual Geometry Group, University of Oxford"
+
 BACKBONES = {
     "efficientnet_lite0": Backbone(
-        EfficientNetLite0, _lite, 224, ("stem", *_numbered("block", 1, 16), "top"), 0
+        EfficientNetLite0, _lite, 224, ("stem", *_numbered("block", 1, 16), "top"), 0, _GOOGLE
     ),
-    "vgg16": Backbone(keras.applications.VGG16, _caffe, 224, _numbered("block", 1, 5), 59),
-    "vgg19": Backbone(keras.applications.VGG19, _caffe, 224, _numbered("block", 1, 5), 80),
+    "vgg16": Backbone(keras.applications.VGG16, _caffe, 224, _numbered("block", 1, 5), 59, _OXFORD),
+    "vgg19": Backbone(keras.applications.VGG19, _caffe, 224, _numbered("block", 1, 5), 80, _OXFORD),
     "resnet50": Backbone(
-        keras.applications.ResNet50, _caffe, 224, _resnet_blocks((3, 4, 6, 3)), 95
+        keras.applications.ResNet50,
+        _caffe,
+        224,
+        _resnet_blocks((3, 4, 6, 3)),
+        95,
+        "MIT, K. He and others",
     ),
     "inception_v3": Backbone(
-        keras.applications.InceptionV3, _minus_one_to_one, 299, _numbered("mixed", 0, 10), 88
+        keras.applications.InceptionV3,
+        _minus_one_to_one,
+        299,
+        _numbered("mixed", 0, 10),
+        88,
+        _GOOGLE,
     ),
     "xception": Backbone(
-        keras.applications.Xception, _minus_one_to_one, 299, _numbered("block", 1, 14), 84
+        keras.applications.Xception,
+        _minus_one_to_one,
+        299,
+        _numbered("block", 1, 14),
+        84,
+        "MIT, F. Chollet",
     ),
     "mobilenet_v2": Backbone(
         keras.applications.MobileNetV2,
@@ -112,6 +135,7 @@ BACKBONES = {
         224,
         ("Conv1", "expanded_conv", *_numbered("block_", 1, 16), "Conv_1"),
         9,
+        _GOOGLE,
     ),
     "efficientnet_b0": Backbone(
         keras.applications.EfficientNetB0,
@@ -119,6 +143,7 @@ BACKBONES = {
         224,
         _efficientnet_blocks((1, 2, 2, 3, 3, 4, 1)),
         17,
+        _GOOGLE,
     ),
     "efficientnet_b5": Backbone(
         keras.applications.EfficientNetB5,
@@ -126,6 +151,7 @@ BACKBONES = {
         456,
         _efficientnet_blocks((3, 5, 5, 7, 7, 9, 3)),
         115,
+        _GOOGLE,
     ),
 }
 
@@ -228,6 +254,8 @@ def _with_weights(name, backbone, weights, include_top, shape):
     plain = backbone.builder(include_top=include_top, weights=None, input_shape=shape)
     try:
         plain.load_weights(path)
+        if any(not np.all(np.abs(array) < ABSURD) for array in plain.get_weights()):
+            raise ValueError("not numbers that training gives")
     except Exception as error:  # h5py and Keras raise many kinds for a file that does not fit
         reason = "it is not there" if not path.exists() else "it is damaged or of another network"
         raise WeightsError(f"{path} does not fit {name}: {reason}; remove or replace it") from error
@@ -242,7 +270,7 @@ def _from_package_or_download(name, backbone, include_top, shape):
     if backbone.download_megabytes and not _downloaded(name, include_top):
         print(
             f"Downloading about {backbone.download_megabytes} MB of {name} weights (ImageNet) from "
-            "storage.googleapis.com to Keras's cache (licence: as keras.applications states)"
+            f"storage.googleapis.com to Keras's cache (licence: {backbone.licence})"
         )
     try:
         return backbone.builder(include_top=include_top, weights="imagenet", input_shape=shape)

@@ -4,14 +4,17 @@ import copy
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import papermill
 import yaml
+from jinja2 import DictLoader
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
@@ -26,6 +29,14 @@ _MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
 
 class CourseError(RuntimeError):
     """Something a person typed or a lesson that failed, said in one sentence."""
+
+
+# JupyterLab's page without three scripts that it would fetch from the web; no lesson needs them.
+_PAGE = """{% extends "lab/index.html.j2" %}
+{% block html_head_js %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
         return Run(lesson, output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    partial = folder / f"{lesson}.running.ipynb"
+    partial = folder / f".{lesson}.{os.getpid()}.ipynb"  # another process may run the same lesson
+    failed = folder / f"{lesson}.failed.ipynb"
     try:
         papermill.execute_notebook(
             NOTEBOOKS / f"{lesson}.ipynb",
@@ -147,16 +159,13 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
             execution_timeout=cell_timeout,
             progress_bar={"desc": f"{position} {lesson}".strip()},
         )
-    except PapermillExecutionError as error:
-        raise CourseError(
-            f"{lesson} failed in cell {error.exec_count} ({error.ename}: {error.evalue}); "
-            f"the notebook up to there is {partial}"
-        ) from error
-    except Exception as error:  # a dead kernel or a time-out are other kinds
-        raise CourseError(
-            f"{lesson} stopped ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            f"the notebook up to there is {partial}"
-        ) from error
+    except Exception as error:
+        with suppress(FileNotFoundError):
+            os.replace(partial, failed)
+        what = f"stopped ({type(error).__name__}: {str(error).splitlines()[0]})"
+        if isinstance(error, PapermillExecutionError):  # others: a dead kernel, a time-out
+            what = f"failed in cell {error.exec_count} ({error.ename}: {error.evalue})"
+        raise CourseError(f"{lesson} {what}; the notebook up to there is {failed}") from error
     notebook = nbformat.read(partial, 4)
     entry = _harvest(lesson, notebook)
     notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
@@ -234,7 +243,9 @@ def to_html(notebook, title: str) -> str:
             if "image/png" in output.get("data", {}):  # the exporter would drop its text
                 alt = output.metadata.get("image/png", {}).get("alt", "")
                 output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(shown)
+    page, _ = HTMLExporter(
+        embed_images=True, extra_loaders=[DictLoader({"page": _PAGE})], template_file="page"
+    ).from_notebook_node(shown)
     return page
 
 

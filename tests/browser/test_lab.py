@@ -1,0 +1,215 @@
+"""JupyterLab in a real browser, started as `make lab` starts it, used as a learner uses it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from utils import runner
+from utils.folders import ROOT, data_dir
+
+LESSONS = runner.lessons()
+LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 768}
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The server, with an empty home, a token, and copies of the lessons with few pictures."""
+    home = tmp_path_factory.mktemp("home of a learner")
+    data = home / "data"
+    data.mkdir()
+    for name in ("drawn_pets", "drawn_signs"):  # drawn once for all tests
+        if (data_dir() / name).is_dir():
+            (data / name).symlink_to(data_dir() / name)
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "XDG"))},
+        "HOME": str(home),
+        "COURSE_DATA_DIR": str(data),
+        "COURSE_CACHE_DIR": str(home / "cache"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+    }
+    options = ["--no-browser", "--port=0", "--ip=127.0.0.1"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")
+    command = [sys.executable, "-m", "utils.course", "lab", "--profile", "smoke", "--", *options]
+    with open(home / "server.log", "w") as log:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while not (found := list((home / "runtime").glob("jpserver-*.json"))):
+        assert server.poll() is None and time.monotonic() < deadline, (
+            home / "server.log"
+        ).read_text()
+        time.sleep(0.2)
+    time.sleep(0.5)
+    about = json.loads(found[0].read_text())
+    assert about["token"] and about["hostname"] == "127.0.0.1"
+    about["folder"] = data / "lab" / "smoke"
+    yield about
+    subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])],
+                   env=environment, capture_output=True)  # fmt: skip
+    server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def desk(chromium, lab):
+    """One browser window on JupyterLab, for all tests in turn."""
+    context = chromium.new_context(viewport=LAPTOP)
+    page = context.new_page()
+    page.goto(f"{lab['url']}lab?token={lab['token']}")
+    page.wait_for_selector(".jp-DirListing-item", timeout=60_000)
+    yield page
+    context.close()
+
+
+def menu(page, name, item):
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{name}$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}")).first.click()
+
+
+def open_lesson(page, lesson):
+    """Double-click it in the file browser."""
+    page.locator(".jp-DirListing-item", has_text=f"{lesson}.ipynb").dblclick()
+    tab = page.locator(".lm-DockPanel .lm-TabBar-tab.lm-mod-current", has_text=lesson)
+    expect(tab).to_be_visible(timeout=30_000)
+    idle(page, 60)
+
+
+def idle(page, seconds):
+    indicator = page.locator(f"{PANEL} .jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=1000 * seconds)
+
+
+def run_all(page, lab, lesson, seconds=500):
+    """Run → Run All Cells; returns the notebook as saved once the kernel is idle."""
+    menu(page, "Run", "Run All Cells")
+    return finished(page, lab, lesson, seconds)
+
+
+def finished(page, lab, lesson, seconds):
+    page.wait_for_timeout(1000)
+    idle(page, seconds)
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    notebook = nbformat.read(Path(lab["folder"], f"{lesson}.ipynb"), 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert [c.source for c in code if c.execution_count is None] == []
+    outputs = [output for cell in code for output in cell.outputs]
+    assert [
+        o
+        for o in outputs
+        if o.output_type == "error" or (o.get("name") == "stderr" and "Traceback" in o.text)
+    ] == []
+    return notebook
+
+
+def numbers(notebook):
+    """What the last cell recorded."""
+    (entry,) = [
+        output.data[runner.MIME]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if runner.MIME in output.get("data", {})
+    ]
+    return entry["numbers"]
+
+
+def close_and_shut_down(page):
+    menu(page, "File", "Close and Shut Down Notebook")
+    page.wait_for_timeout(500)
+    accept = page.locator("button.jp-mod-accept")
+    if accept.count():
+        accept.first.click()
+
+
+def look_at_figures(page, lesson, notebook, shots, size):
+    """Scroll through the notebook; count its figures as they come into sight."""
+    area = page.locator(f"{PANEL} .jp-WindowedPanel-outer")
+    seen = {}
+    height = area.evaluate("e => { e.scrollTop = 0; return e.clientHeight }")
+    place = number = 0
+    while True:
+        page.wait_for_timeout(150)
+        for image in page.locator(f"{PANEL} .jp-OutputArea img").all():
+            if image.is_visible() and image.evaluate("i => i.complete && i.naturalWidth > 0"):
+                seen[image.get_attribute("alt")] = image.evaluate(
+                    "i => i.getBoundingClientRect().right <= innerWidth + 1"
+                )
+        if shots is not None:
+            page.screenshot(path=shots / f"lab_{lesson[:2]}_{size}_{number:02d}.png")
+        top = area.evaluate(
+            "(e, y) => { e.scrollTop = y; return e.scrollTop }", place + height * 0.9
+        )
+        if top <= place:
+            break
+        place, number = top, number + 1
+    figures = [
+        output.metadata["image/png"]["alt"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert figures and set(figures) <= set(seen)
+    assert all(len(text or "") > 30 for text in seen)
+    assert all(seen.values()), "a figure is wider than the window"
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_opened_by_a_click_and_run(desk, lab, lesson, shots):
+    desk.set_viewport_size(LAPTOP)
+    open_lesson(desk, lesson)
+    notebook = run_all(desk, lab, lesson)
+    numbers(notebook)
+    look_at_figures(desk, lesson, notebook, shots if lesson == LESSONS[2] else None, "laptop")
+    if lesson == LESSONS[2]:
+        desk.set_viewport_size(PROJECTOR)
+        look_at_figures(desk, lesson, notebook, shots, "projector")
+    close_and_shut_down(desk)
+
+
+def test_restart_and_run_all_gives_the_same(desk, lab):
+    lesson = LESSONS[2]
+    open_lesson(desk, lesson)
+    before = numbers(run_all(desk, lab, lesson))
+    menu(desk, "Kernel", "Restart Kernel and Run All Cells")
+    desk.locator("button.jp-mod-accept").first.click()
+    desk.wait_for_timeout(3000)
+    after = numbers(finished(desk, lab, lesson, 500))
+    assert after == pytest.approx(before, abs=0.06)
+    close_and_shut_down(desk)
+
+
+def test_a_learner_changes_the_learning_rate(desk, lab):
+    """Type another value into the second cell, run all, see another result."""
+    lesson = LESSONS[2]
+    open_lesson(desk, lesson)
+    before = run_all(desk, lab, lesson)
+    line = desk.locator(f"{PANEL} .cm-line", has_text=re.compile(r"^LEARNING_RATE = "))
+    line.scroll_into_view_if_needed()
+    line.click()
+    desk.keyboard.press("Home")
+    desk.keyboard.press("Shift+End")
+    desk.keyboard.type("LEARNING_RATE = 0.0  # typed by a learner")
+    after = run_all(desk, lab, lesson)
+    assert any("typed by a learner" in cell.source for cell in after.cells)
+    assert printed(before) != printed(after)
+    close_and_shut_down(desk)
+
+
+def printed(notebook):
+    return [o.get("text") for c in notebook.cells for o in c.get("outputs", []) if "text" in o]
+
+
+def test_without_the_token_nothing_opens(chromium, lab):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{lab['url']}lab")
+    assert "login" in page.url
+    context.close()

@@ -1,0 +1,206 @@
+"""What happens in classrooms: shared folders, full disks, two lessons at once, wrong clocks."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import nbformat
+import numpy as np
+import pytest
+
+from tests.conftest import write_classes
+from utils import datasets, features, folders, runner
+from utils.folders import ROOT
+
+SKIP_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="needs the rights of Unix")
+LOOK = """
+import hashlib, os
+from utils import datasets
+data = datasets.load(os.environ["PETS"])
+said = hashlib.sha256()
+for split in data.splits:
+    said.update(split.stored_pixels(32).tobytes() + split.labels.tobytes())
+print(len(data.train), said.hexdigest())
+"""
+EXTRACT = """
+import hashlib, os
+from utils import backbones, datasets, features
+data = datasets.load(os.environ["PETS"])
+found = features.extract(backbones.build("efficientnet_lite0", 32), data.train)
+print(len(data.train), hashlib.sha256(found.values.tobytes()).hexdigest())
+"""
+
+
+def ordinary_user():
+    """What to put before a command so that rights count: root may write everywhere."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+def begin(script, cache, before=(), **more):
+    environment = {**os.environ, "COURSE_CACHE_DIR": str(cache), **more}
+    command = [*before, sys.executable, "-c", script]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
+
+
+def last_line(process):
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    return said.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def read_only():
+    """Takes the right to write from folders, and gives it back at the end."""
+    changed = []
+
+    def take(folder):
+        for path in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
+            changed.append((path, path.stat().st_mode))
+            path.chmod(0o555)
+
+    yield take
+    for path, mode in reversed(changed):
+        path.chmod(mode)
+
+
+@SKIP_WINDOWS
+def test_ten_learners_on_one_shared_read_only_folder(tally, home, read_only):
+    pets = write_classes(home / "shared", 20)
+    read_only(pets)
+    expected = last_line(begin(LOOK, home / "mine", PETS=str(pets)))
+    rights = ordinary_user()
+    learners = [begin(LOOK, home / f"{i}", rights, PETS=str(pets)) for i in range(10)]
+    for learner in learners:
+        with tally.attempt("ten learners on one shared read-only data folder"):
+            assert last_line(learner) == expected
+    assert sorted(p.name for p in pets.iterdir()) == ["cat", "dog"]
+
+
+@SKIP_WINDOWS
+def test_a_cache_folder_that_turns_read_only(tally, home, read_only):
+    pets, cache = write_classes(home / "pets", 10), home / "cache"
+    expected = last_line(begin(EXTRACT, home / "mine", PETS=str(pets)))
+    last_line(begin(LOOK, cache, PETS=str(pets)))
+    read_only(cache)
+    temporary = home / "temporary"
+    temporary.mkdir()
+    for _ in range(2):
+        with tally.attempt("a cache folder that turns read-only"):
+            learner = begin(EXTRACT, cache, ordinary_user(), PETS=str(pets), TMPDIR=str(temporary))
+            assert last_line(learner) == expected
+    assert [p.name for p in cache.rglob("*.npy")] == [
+        p.name for p in (cache / "pixels").glob("*.npy")
+    ]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A real file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if (
+        not sys.platform.startswith("linux")
+        or subprocess.run(command, capture_output=True).returncode
+    ):
+        pytest.skip("only root on Linux may mount a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk(tally, home, tiny_disk):
+    pets = write_classes(home / "pets", 40)
+    expected = last_line(begin(EXTRACT, home / "mine", PETS=str(pets)))
+    for filled in (0.5, 0.8, 0.95, 0.99, 1.0):
+        cache = tiny_disk / "cache"
+        (tiny_disk / "film").write_bytes(bytes(int(filled * 1_000_000)))
+        with tally.attempt("a full disk, then room again"):
+            learner = begin(EXTRACT, cache, PETS=str(pets))
+            said = learner.communicate(timeout=300)[0]
+            if learner.returncode:  # it says why, in a sentence that names the way out
+                assert "make room" in said.strip().splitlines()[-1]
+            assert not list(cache.rglob("*.partial"))
+            (tiny_disk / "film").unlink()
+            assert last_line(begin(EXTRACT, cache, PETS=str(pets))) == expected
+        shutil.rmtree(cache)
+
+
+def test_drawing_on_a_full_disk(tally, tiny_disk, monkeypatch):
+    from utils import drawn_pets
+
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tiny_disk))
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tiny_disk / "cache"))
+    monkeypatch.setattr(drawn_pets, "SPLIT_COUNTS", {"train": 60, "validation": 20, "test": 20})
+    (tiny_disk / "film").write_bytes(bytes(800_000))
+    with tally.attempt("a full disk, then room again"):
+        with pytest.raises(OSError, match="make room"):
+            datasets.load("drawn_pets")
+        assert not (tiny_disk / "drawn_pets").exists()
+        (tiny_disk / "film").unlink()
+        data = datasets.load("drawn_pets")
+        assert [len(split) for split in data.splits] == [60, 20, 20] and not data.left_out
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_a_wrong_clock(tally, pets, toy, home, years, monkeypatch):
+    """Files from the future, or from long ago, as a clock set back or forward leaves them."""
+    expected = np.array(features.extract(toy, pets.train).values)
+    for path in [*(home / "cache").rglob("*"), *pets.folder.rglob("*")]:
+        os.utime(path, (time.time() + years * 3e7,) * 2)
+    partial = home / "cache" / "features" / ".somebody's.partial"
+    partial.touch()
+    now = time.time()
+    monkeypatch.setattr(folders.time, "time", lambda: now + min(years, 0) * 3e7)
+    with tally.attempt("a clock set back or forward"):
+        again = features.extract(toy, datasets.load(pets.folder).train)
+        assert again.from_cache and np.array_equal(again.values, expected)
+        assert partial.exists()  # it may be somebody's at work
+
+
+def run_lessons(names, home, **more):
+    """Start lessons at the same time, on the same cache, data and runs folders."""
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", **more}
+    commands = [
+        [sys.executable, "-m", "utils.course", "run", "--profile", "smoke", name] for name in names
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    started = [subprocess.Popen(c, cwd=ROOT, env=environment, **pipes) for c in commands]
+    for process in started:
+        said = process.communicate(timeout=600)[0]
+        assert process.returncode == 0, said
+
+
+def test_two_lessons_at_once_on_one_cache(tally, home, monkeypatch):
+    """The same lesson twice, and another: all draw, read and write the same files."""
+    with tally.attempt("lessons at once on one cache"):
+        run_lessons(["01", "01", "02"], home)
+        runs = home / "data" / "runs" / "smoke"
+        together = {
+            path.stem: nbformat.read(path, 4).metadata["course"]["entry"]["numbers"]
+            for path in sorted(runs.glob("*.ipynb"))
+        }
+        assert [name[:2] for name in together] == ["01", "02"]
+        monkeypatch.setenv("COURSE_CACHE_DIR", str(home / "another cache"))
+        monkeypatch.setattr(runner, "runs_dir", lambda profile: home / "alone")
+        for lesson in runner.choose(["01", "02"]):
+            alone = runner.run(lesson, "smoke").entry["numbers"]
+            for name, value in together[lesson].items():
+                assert value == pytest.approx(alone[name], abs=0.03), name
+
+
+def test_nothing_outside_the_folders_is_written(home, tmp_path):
+    """What CONTRIBUTING.md promises: data, cache and weights folders, and nothing else."""
+    pets = write_classes(tmp_path / "pets", 10)
+    empty = tmp_path / "home of the user"
+    empty.mkdir()
+    more = {"HOME": str(empty), "PETS": str(pets), "KERAS_HOME": str(home / "keras")}
+    last_line(begin(EXTRACT, home / "cache", **more))
+    assert list(empty.rglob("*")) == []
+    assert {p.name for p in home.iterdir()} <= {"cache", "pets", empty.name}

@@ -1,0 +1,213 @@
+"""`kill -9` at random moments: the next run completes, and its numbers are an undisturbed run's."""
+
+import hashlib
+import http.server
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_classes
+from utils.folders import ROOT
+
+MOMENTS = 12
+# Each script says "ready" when the work begins, and prints a digest of what it made.
+ALL = """
+import hashlib, pathlib
+def digest(folder, ending):
+    files = sorted(p for p in pathlib.Path(folder).rglob(f"*{ending}") if p.name[0] != ".")
+    said = hashlib.sha256()
+    for path in files:
+        said.update(path.name.encode() + path.read_bytes())
+    print(len(files), said.hexdigest())
+"""
+DRAWING = (
+    ALL
+    + """
+from utils import datasets, drawn_pets
+from utils.folders import data_dir
+drawn_pets.SPLIT_COUNTS = {"train": 60, "validation": 20, "test": 20}
+print("ready", flush=True)
+datasets.load("drawn_pets")
+digest(data_dir() / "drawn_pets", ".jpg")
+"""
+)
+DOWNLOADING = (
+    ALL
+    + """
+import os
+from dataclasses import replace
+from utils import datasets, sources
+from utils.folders import data_dir
+url, size = os.environ["ARCHIVE"].split()
+sources._FILTERED = replace(sources._FILTERED, url=url, size=int(size))
+pets = sources.SOURCES["cats_vs_dogs"]
+sources.SOURCES["cats_vs_dogs"] = replace(pets, counts=(40, 20, 20))
+print("ready", flush=True)
+datasets.load("cats_vs_dogs")
+digest(data_dir() / "cats_vs_dogs", ".png")
+"""
+)
+WRITING = (
+    ALL
+    + """
+import numpy as np
+from utils import arrays
+from utils.folders import cache_dir
+def pieces():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        yield rng.normal(size=(50, 1000)).astype("float32")
+print("ready", flush=True)
+values, _ = arrays.kept("features", "key", (10_000, 1000), "float32", pieces)
+digest(cache_dir() / "features", ".npy")
+"""
+)
+RECORDING = (
+    ALL
+    + """
+from utils import results
+from utils.folders import cache_dir
+print("ready", flush=True)
+for turn in range(200):
+    results.record("00_a", "drawn", headline="n", seed=1, n=turn)
+    assert results.recall("00_a", "drawn")[0] == {"n": turn}
+digest(cache_dir() / "results", ".json")
+"""
+)
+EXTRACTING = (
+    ALL
+    + """
+import os
+from utils import backbones, datasets, features
+from utils.folders import cache_dir
+data = datasets.load(os.environ["PETS"])
+base = backbones.build("efficientnet_lite0", 64)
+print("ready", flush=True)
+features.extract(base, data.train, batch_size=2)
+digest(cache_dir() / "features", ".npy")
+"""
+)
+
+
+def start(script, home, **more):
+    folders = {f"COURSE_{name}_DIR": str(home / name.lower()) for name in ("DATA", "CACHE")}
+    environment = {**os.environ, **folders, **more}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env=environment, text=True
+    )
+    for line in process.stdout:
+        if line == "ready\n":
+            return process
+    raise AssertionError("it ended before the work began")
+
+
+def undisturbed(script, home, **more):
+    """Seconds of the work, and the digest of what it made."""
+    process = start(script, home, **more)
+    begun = time.monotonic()
+    said = process.stdout.read().strip().splitlines()[-1]
+    assert process.wait() == 0
+    return time.monotonic() - begun, said
+
+
+def killed(script, home, seconds, **more):
+    process = start(script, home, **more)
+    time.sleep(seconds)
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return running
+
+
+def check(tally, what, script, tmp_path, **more):
+    seconds, expected = undisturbed(script, tmp_path / "calm", **more)
+    rng = np.random.default_rng()
+    in_time = 0
+    for moment in range(MOMENTS):
+        home = tmp_path / str(moment)
+        after = float(rng.uniform(0, seconds))
+        in_time += killed(script, home, after, **more)
+        with tally.attempt(f"`kill -9` while {what}"):
+            said = undisturbed(script, home, **more)[1]
+            assert said == expected, f"killed after {after:.3f} of {seconds:.3f} s"
+    assert in_time > MOMENTS / 2  # most were really killed half-way
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+@pytest.mark.parametrize(
+    ("what", "script"),
+    [
+        ("drawing", DRAWING),
+        ("writing the cache", WRITING),
+        ("recording results", RECORDING),
+    ],
+)
+def test_killed(tally, tmp_path, what, script):
+    check(tally, what, script, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+def test_killed_while_extracting(tally, tmp_path):
+    pets = write_classes(tmp_path / "pets", 40)
+    check(tally, "extracting", EXTRACTING, tmp_path, PETS=str(pets))
+
+
+@pytest.fixture
+def slow_archive(tmp_path):
+    """A small archive in the layout of cats_vs_dogs, from a server that takes half a second."""
+    made, content = tmp_path / "made", io.BytesIO()
+    for split, count in (("train", 20), ("validation", 20)):
+        write_classes(made / split, count, ("cats", "dogs"), first=len(split))
+    with zipfile.ZipFile(content, "w") as file:
+        for path in sorted(made.rglob("*.png")):
+            file.write(path, f"cats_and_dogs_filtered/{path.relative_to(made)}")
+    body = content.getvalue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            for begin in range(0, len(body), len(body) // 20):
+                self.wfile.write(body[begin : begin + len(body) // 20])
+                time.sleep(0.025)
+
+        def log_message(self, *_):
+            pass
+
+        def handle(self):
+            with suppress(ConnectionError):  # the reader was killed
+                super().handle()
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/cats_and_dogs_filtered.zip {len(body)}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+def test_killed_while_downloading(tally, tmp_path, slow_archive):
+    check(tally, "downloading and unpacking", DOWNLOADING, tmp_path, ARCHIVE=slow_archive)
+
+
+def test_the_digest_notices_a_change(tmp_path):
+    """What all tests above stand on."""
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    script = ALL + "import sys; digest(sys.argv[1], '.jpg')"
+    said = []
+    for content in (b"1", b"2"):
+        (tmp_path / "a.jpg").write_bytes(content)
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        said.append(subprocess.check_output(command, cwd=ROOT, text=True))
+    assert said[0] == f"1 {hashlib.sha256(b'a.jpg1').hexdigest()}\n" != said[1]
