@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from utils.folders import ROOT, whole_file
+from utils import pictures
+from utils.folders import ROOT
 
 
 @dataclass
@@ -145,10 +146,7 @@ def draw_files(module: str, jobs: list[list], description: str) -> None:
 def work(draw: Callable[..., Image.Image]) -> None:
     """Draw the jobs that `draw_files` sends; a drawing module run by itself does this."""
     for path, *arguments in json.load(sys.stdin):
-        path = Path(path)
-        with whole_file(path) as partial:
-            kind = {".jpg": "JPEG", ".png": "PNG"}[path.suffix]
-            draw(*arguments).save(partial, kind, **({"quality": 92} if kind == "JPEG" else {}))
+        pictures.write(Path(path), draw(*arguments))
         print(flush=True)
 
 

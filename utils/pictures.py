@@ -1,10 +1,13 @@
 """One way to read a picture, whatever its kind: upright, RGB, of the wanted size."""
 
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from utils.folders import whole_file
 
 # Pillow warns of large pictures and odd EXIF that it reads all the same. Set once and for all:
 # pictures are read in several threads, where changing warnings back and forth is not safe.
@@ -61,3 +64,16 @@ def _convert(image, image_size):
     if image_size and image.size != (image_size[1], image_size[0]):
         image = image.resize((image_size[1], image_size[0]), Image.Resampling.BILINEAR)
     return image
+
+
+def write(path: Path, image: Image.Image) -> None:
+    """Write a picture as JPEG or PNG, by its ending, whole or not at all; lesson 00.
+
+    Raises:
+        OSError: if the disk is full. Pillow itself does not notice when only a part fits.
+    """
+    content = io.BytesIO()
+    kind, options = {".jpg": ("JPEG", {"quality": 92}), ".png": ("PNG", {})}[path.suffix]
+    image.save(content, kind, **options)
+    with whole_file(path) as partial:
+        partial.write_bytes(content.getbuffer())

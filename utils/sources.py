@@ -140,7 +140,7 @@ def _build(folder, chosen):
             target.mkdir(parents=True)
             for path in paths:
                 if path.suffix == ".ppm":  # which browsers and notebooks cannot show
-                    Image.open(path).save(target / f"{path.stem}.png")
+                    pictures.write(target / f"{path.stem}.png", Image.open(path))
                 else:
                     shutil.copyfile(path, target / path.name)
         partial.rename(folder)
@@ -212,7 +212,7 @@ def _make_cifar10(folder):
         for i, record in enumerate(records):
             name = names[record[0]]
             path = pictures_in / name / f"{stem}_{i:04d}.png"
-            Image.fromarray(record[1:].reshape(3, 32, 32).transpose(1, 2, 0)).save(path)
+            pictures.write(path, Image.fromarray(record[1:].reshape(3, 32, 32).transpose(1, 2, 0)))
             chosen[split, name].append(path)
     _build(folder, chosen)
     shutil.rmtree(root.parent)

@@ -200,6 +200,7 @@ def corpus(folder, count, rng):
     return good
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_five_hundred_mutated_pictures(tally, home, toy):
     folder = home / "pictures"
     folder.mkdir()

@@ -82,3 +82,12 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path, kind, reason):
     with pytest.raises(pictures.PictureError, match=reason) as caught:
         pictures.read(path, (16, 16))
     assert path.name in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_written_picture_is_read_again(tmp_path, ending):
+    image = Image.fromarray(np.arange(16 * 16 * 3, dtype="uint8").reshape(16, 16, 3))
+    pictures.write(tmp_path / f"a{ending}", image)
+    error = np.abs(pictures.read(tmp_path / f"a{ending}").astype(int) - np.asarray(image))
+    assert error.mean() < (40 if ending == ".jpg" else 1e-9)
+    assert [p.name for p in tmp_path.iterdir()] == [f"a{ending}"]
