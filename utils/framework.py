@@ -38,7 +38,7 @@ def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Switch off a pipeline's self-tuning, which delays the end of an epoch; lesson 15.
 
     In TensorFlow 2.21 a thread watches each pass, and rests 10 ms, then 20, then 40, and so on. The
-    end of the pass often waits until that thread wakes: up to as long as the pass has taken.
+    end of the pass at times waits until that thread wakes: up to as long as the pass has taken.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

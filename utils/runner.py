@@ -31,11 +31,18 @@ class CourseError(RuntimeError):
     """Something a person typed or a lesson that failed, said in one sentence."""
 
 
-# JupyterLab's page without three scripts that it would fetch from the web; no lesson needs them.
+# JupyterLab's page without three scripts that it would fetch from the web, as no lesson needs them,
+# and with prompts, comments, numbers and operators dark enough to read.
 _PAGE = """{% extends "lab/index.html.j2" %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_css %}<style>
+:root { --jp-mirror-editor-comment-color: #2d6a6a; --jp-mirror-editor-number-color: #006600;
+  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-keyword-color: #006600; }
+.jp-InputPrompt, .jp-OutputPrompt { color: #5c5c5c !important; opacity: 1 !important; }
+.highlight .mi, .highlight .mf { color: #006600; } .highlight .ow { color: #7a00cc; }
+</style>{% endblock %}
 """
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from utils import runner
 from utils.folders import ROOT, data_dir
+from utils.results import MIME
 
 LESSONS = runner.lessons()
 LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 768}
@@ -87,36 +88,36 @@ def idle(page, seconds):
     expect(indicator).to_have_attribute("data-status", "idle", timeout=1000 * seconds)
 
 
-def run_all(page, lab, lesson, seconds=500):
-    """Run → Run All Cells; returns the notebook as saved once the kernel is idle."""
-    menu(page, "Run", "Run All Cells")
-    return finished(page, lab, lesson, seconds)
-
-
-def finished(page, lab, lesson, seconds):
-    page.wait_for_timeout(1000)
-    idle(page, seconds)
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    notebook = nbformat.read(Path(lab["folder"], f"{lesson}.ipynb"), 4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    assert [c.source for c in code if c.execution_count is None] == []
-    outputs = [output for cell in code for output in cell.outputs]
-    assert [
-        o
-        for o in outputs
-        if o.output_type == "error" or (o.get("name") == "stderr" and "Traceback" in o.text)
-    ] == []
-    return notebook
+def run_all(page, lab, lesson, item="Run All Cells", seconds=500):
+    """Clear what an earlier run left, run all, wait; returns the notebook as it is then saved."""
+    menu(page, "Edit", "Clear Outputs of All Cells")
+    if item == "Run All Cells":
+        menu(page, "Run", item)
+    else:
+        menu(page, "Kernel", item)
+        page.locator("button.jp-mod-accept").first.click()
+    deadline = time.monotonic() + seconds
+    while True:
+        page.wait_for_timeout(2000)
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(500)
+        notebook = nbformat.read(Path(lab["folder"], f"{lesson}.ipynb"), 4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+        outputs = [output for cell in code for output in cell.outputs]
+        assert [o for o in outputs if o.output_type == "error"] == []
+        if all(cell.execution_count for cell in code):
+            idle(page, 60)
+            return notebook
+        assert time.monotonic() < deadline, "not all cells have run"
 
 
 def numbers(notebook):
     """What the last cell recorded."""
     (entry,) = [
-        output.data[runner.MIME]
+        output.data[MIME]
         for cell in notebook.cells
         for output in cell.get("outputs", [])
-        if runner.MIME in output.get("data", {})
+        if MIME in output.get("data", {})
     ]
     return entry["numbers"]
 
@@ -178,10 +179,7 @@ def test_restart_and_run_all_gives_the_same(desk, lab):
     lesson = LESSONS[2]
     open_lesson(desk, lesson)
     before = numbers(run_all(desk, lab, lesson))
-    menu(desk, "Kernel", "Restart Kernel and Run All Cells")
-    desk.locator("button.jp-mod-accept").first.click()
-    desk.wait_for_timeout(3000)
-    after = numbers(finished(desk, lab, lesson, 500))
+    after = numbers(run_all(desk, lab, lesson, "Restart Kernel and Run All Cells"))
     assert after == pytest.approx(before, abs=0.06)
     close_and_shut_down(desk)
 
