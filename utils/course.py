@@ -130,7 +130,7 @@ def _lab(options):
     if options.profile != "drawn":
         folder = runner.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
-    # No question about news and no look for updates: nothing leaves the computer unasked.
+    # No news are fetched and no updates looked for: nothing leaves the computer unasked.
     quiet = [
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

@@ -84,8 +84,11 @@ def open_lesson(page, lesson):
 
 
 def idle(page, seconds):
-    indicator = page.locator(f"{PANEL} .jp-Notebook-ExecutionIndicator")
-    expect(indicator).to_have_attribute("data-status", "idle", timeout=1000 * seconds)
+    """Wait until the status bar says that the kernel is there and has nothing to do."""
+    status = page.locator("#jp-main-statusbar")
+    expect(status).to_contain_text(
+        re.compile(r"Python 3 \(ipykernel\) \| Idle"), timeout=1000 * seconds
+    )
 
 
 def run_all(page, lab, lesson, item="Run All Cells", seconds=500):
