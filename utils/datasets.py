@@ -105,7 +105,7 @@ class Split:
         """Give the same as `pixels`, from a file in the cache folder, written the first time.
 
         Opening, decoding and resizing a photograph takes as long as a third of a light network's
-        run. So it is done once for all lessons, epochs and views. `make bench` measures it.
+        run. So it is done once for all lessons, epochs and views; lesson 15 measures it.
         """
         self.must_have_pictures()
         shape = (len(self), image_size, image_size, 3)

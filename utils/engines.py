@@ -2,7 +2,7 @@
 
 OpenVINO is optional (`pip install -e .[fast]`). It runs networks, and trains none. To import it
 starts a package that reports to its makers, so that package is hidden from it here.
-`make bench` compares the two.
+Lesson 15 compares the two.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ def resolve(engine: str) -> str:
         ValueError: for an engine that is not there.
         EngineError: for "openvino" where it is not installed.
 
-    Measured by `make bench`.
+    Taught in lesson 15.
     """
     if engine not in ENGINES:
         raise ValueError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -135,7 +135,7 @@ def agrees(base: keras.Model, images: np.ndarray, outputs: np.ndarray) -> None:
     Raises:
         EngineError: with the largest difference.
 
-    Measured by `make bench`.
+    Taught in lesson 15.
     """
     expected = np.array(base(images, training=False))
     if not np.allclose(outputs, expected, rtol=TOLERANCE, atol=TOLERANCE):

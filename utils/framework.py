@@ -32,6 +32,8 @@ tf, keras = _import_quietly()
 layers = keras.layers
 # Keras notes at every `fit` that a data set shuffles by itself: the course's do, on purpose.
 warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")
+# A warning meant for loops that build a model again and again by mistake: lessons do it on purpose.
+tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:

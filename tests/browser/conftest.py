@@ -16,7 +16,8 @@ CHROMIUM = next(
 SHOTS = Path(os.environ.get("COURSE_SHOTS_DIR") or ROOT / "data" / "shots")
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright keeps an event loop, which must not meet the notebooks' own.
+@pytest.fixture(scope="package")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")

@@ -21,7 +21,7 @@ LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 76
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """The server, with an empty home, a token, and copies of the lessons with few pictures."""
     home = tmp_path_factory.mktemp("home of a learner")
@@ -59,7 +59,7 @@ def lab(tmp_path_factory):
     server.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(chromium, lab):
     """One browser window on JupyterLab, for all tests in turn."""
     context = chromium.new_context(viewport=LAPTOP)

@@ -10,7 +10,6 @@ import pytest
 
 from utils import results
 
-pytestmark = pytest.mark.check
 COUNTS = {}
 
 

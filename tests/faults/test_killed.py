@@ -147,7 +147,7 @@ def check(tally, what, script, tmp_path, run_again=run_again, **more):
             assert run_again(script, home, **more) == expected, (
                 f"killed after {after:.3f} of {seconds:.3f} s"
             )
-    assert in_time > MOMENTS / 2  # most were really killed half-way
+    assert in_time > MOMENTS / 4  # really killed half-way, even if the machine has become faster
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")

@@ -91,6 +91,12 @@ def test_it_predicts_checks_and_records(lesson):
     assert code.count("results.record(") == 1
 
 
+def test_the_helpers_come_first(lesson):
+    """They keep TensorFlow quiet, which has to be said before anything imports it."""
+    code = "\n".join(cell.source for cell in of_kind(lesson, "code"))
+    assert re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE)[0] == "utils"
+
+
 def test_it_installs_nothing_and_calls_nothing_old(lesson):
     for cell in lesson.cells:
         assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE) or cell.cell_type == "markdown"

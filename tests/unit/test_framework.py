@@ -30,3 +30,10 @@ def test_the_courses_own_pipelines_are_not_tuned(pets):
     seen = views.Views((values, values), np.zeros(4, "int32"), True)
     for batches in (pets.train.batches(32, shuffle_seed=1), views.epochs(seen, 2, 1)):
         assert batches.options().autotune.enabled is False
+
+
+def test_lessons_that_build_many_models_are_not_warned_of_it(caplog):
+    with caplog.at_level("WARNING", "tensorflow"):
+        tf.get_logger().warning("5 out of the last 11 calls triggered tf.function retracing.")
+        tf.get_logger().warning("something else")
+    assert [record.message for record in caplog.records] == ["something else"]
