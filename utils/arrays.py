@@ -58,7 +58,7 @@ def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Give an array in pieces of `size` along its first axis, the last one shorter.
 
     What is on disk is mapped anew for every piece, so that memory does not fill with what was
-    read; `make bench` measures it (lesson 15).
+    read; `make bench` measures it.
     """
     for start in range(0, len(values), size):
         on_disk = isinstance(values, np.memmap)

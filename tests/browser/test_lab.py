@@ -127,10 +127,11 @@ def numbers(notebook):
 
 def close_and_shut_down(page):
     menu(page, "File", "Close and Shut Down Notebook")
-    page.wait_for_timeout(500)
     accept = page.locator("button.jp-mod-accept")
+    page.wait_for_timeout(500)
     if accept.count():
         accept.first.click()
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("No Kernel", timeout=30_000)
 
 
 def look_at_figures(page, lesson, notebook, shots, size):
