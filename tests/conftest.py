@@ -1,6 +1,11 @@
-"""What all tests share: no network, a cache of their own, the built-in pictures, a small base."""
+"""What all tests share: no network, a cache of their own, the built-in pictures, a small base.
+
+Tests of faults count what was tried and what was survived, for README's table of faults:
+`COURSE_STORE_FAULTS=1 pytest tests/faults tests/unit/test_downloads.py` keeps the counts.
+"""
 
 import os
+from contextlib import contextmanager
 
 # Kernels and other processes that tests start inherit this: whatever is not loopback fails.
 os.environ.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"))
@@ -11,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import drawn_pets
+from utils import drawn_pets, results
 
 
 @pytest.fixture
@@ -84,3 +89,46 @@ def save(path, mode="RGB", size=(40, 30), **options):
     """Write a picture of one colour in a mode of Pillow's."""
     Image.new(mode, size, options.pop("color", 0)).save(path, **options)
     return path
+
+
+COUNTS = {}
+
+
+class Tally:
+    """One fault: how often it was tried, and how often nothing was lost."""
+
+    def __init__(self):
+        self.fault, self.tries, self.survived = "", 0, 0
+
+    @contextmanager
+    def attempt(self, fault):
+        """Count a try, and its survival if the block ends without an error."""
+        self.fault, self.tries = fault, self.tries + 1
+        yield
+        self.survived += 1
+
+
+@pytest.fixture
+def tally():
+    one = Tally()
+    yield one
+    if one.fault:
+        before = COUNTS.setdefault(one.fault, {"tries": 0, "survived": 0})
+        before["tries"] += one.tries
+        before["survived"] += one.survived
+
+
+def pytest_sessionfinish():
+    if os.environ.get("COURSE_STORE_FAULTS") and COUNTS:
+        entries = {
+            fault: {
+                "lesson": "faults",
+                "profile": "faults",
+                "headline": "survived",
+                "seed": 0,
+                "numbers": counts | {"lost": counts["tries"] - counts["survived"]},
+                **results.provenance(),
+            }
+            for fault, counts in COUNTS.items()
+        }
+        results.store(entries, "faults")

@@ -130,8 +130,9 @@ def _lab(options):
     if options.profile != "drawn":
         folder = runner.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
-    # No news are fetched and no updates looked for: nothing leaves the computer unasked.
+    # No news fetched or asked about, no updates looked for: nothing leaves the computer unasked.
     quiet = [
+        f"--LabApp.app_settings_dir={runner.PROFILES / 'jupyterlab'}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 import yaml
 from jinja2 import DictLoader
 from nbconvert import HTMLExporter
@@ -155,6 +156,9 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
         return Run(lesson, output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    for left in folder.glob(".*.ipynb"):  # by a run that was killed
+        if not psutil.pid_exists(int(left.suffixes[-2][1:])):
+            left.unlink()
     partial = folder / f".{lesson}.{os.getpid()}.ipynb"  # another process may run the same lesson
     failed = folder / f"{lesson}.failed.ipynb"
     try:

@@ -28,6 +28,13 @@ def test_unchanged_notices_one_number_in_any_array(toy, name):
             weight.assign(value)
 
 
+def test_what_is_not_a_number_and_stays_so_has_not_moved(toy):
+    weight = toy.get_layer("block1_conv").bias
+    weight.assign(np.full(weight.shape, np.nan))
+    with checks.unchanged(toy):
+        pass
+
+
 def test_unchanged_lets_other_errors_through(toy):
     with pytest.raises(KeyError), checks.unchanged(toy):
         raise KeyError
@@ -48,6 +55,12 @@ def test_same_predictions(toy, noise):
     with pytest.raises(CheckError, match="differ by up to"):
         checks.same_predictions(toy, same, noise[0])
     checks.same_predictions(toy, same, noise[0], tolerance=0.1)
+
+
+def test_predictions_are_compared_in_inference_mode(noise):
+    """Dropout would make two calls differ."""
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dropout(0.5)])
+    checks.same_predictions(model, model, noise[0])
 
 
 def test_not_a_number_is_not_the_same(toy, noise):

@@ -127,6 +127,23 @@ def test_a_lesson_runs_once_and_its_results_are_kept(small_course):
     assert not runner.run("00_small", "drawn").skipped
 
 
+def test_what_a_killed_run_left_is_removed(small_course):
+    small_course("print('hello')")
+    folder = runner.runs_dir("drawn")
+    folder.mkdir(parents=True)
+    running, gone = (
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        for code in ("input()", "")
+    )
+    gone.wait()
+    kept, left = (folder / f".00_small.{one.pid}.ipynb" for one in (running, gone))
+    kept.touch()
+    left.touch()
+    runner.run("00_small", "drawn")
+    assert kept.exists() and not left.exists()
+    running.communicate(b"\n")
+
+
 def test_a_profile_reaches_the_cells(small_course):
     small_course("print('hello')")
     assert runner.run("00_small", "more").entry["numbers"]["n"] == 5

@@ -82,12 +82,15 @@ def test_announced_verified_and_fetched_once(server, tmp_path, capsys):
         ((302, {"Location": "/again"}, b""), "TooManyRedirects"),
     ],
 )
-def test_a_bad_answer_is_refused_and_leaves_nothing(server, tmp_path, answer, reason):
+def test_a_bad_answer_is_refused_and_leaves_nothing(tally, server, tmp_path, answer, reason):
     server.answer = answer
-    with pytest.raises(DownloadError, match=reason) as caught:
-        download(archive(server), tmp_path / "pets.zip", "use the drawn pets")
-    assert str(caught.value).endswith("use the drawn pets")
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "other.zip").write_bytes(CONTENT)
+    with tally.attempt("a server that answers wrongly"):
+        with pytest.raises(DownloadError, match=reason) as caught:
+            download(archive(server), tmp_path / "pets.zip", "use the drawn pets")
+        assert str(caught.value).endswith("use the drawn pets")
+        assert [path.name for path in tmp_path.iterdir()] == ["other.zip"]
+        assert (tmp_path / "other.zip").read_bytes() == CONTENT
 
 
 @pytest.fixture
@@ -119,31 +122,35 @@ def breaking():
     server.server_close()
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(breaking, tmp_path):
-    path = download(archive(breaking, LONG), tmp_path / "pets.zip", "")
-    assert path.read_bytes() == LONG
-    first, second, third = breaking.starts
-    assert first == 0 and 300_000 < second <= 400_000 < third <= second + 400_000
+def test_a_broken_connection_is_taken_up_where_it_broke(tally, breaking, tmp_path):
+    with tally.attempt("a download that breaks off half-way"):
+        path = download(archive(breaking, LONG), tmp_path / "pets.zip", "")
+        assert path.read_bytes() == LONG
+        first, second, third = breaking.starts
+        assert first == 0 and 300_000 < second <= 400_000 < third <= second + 400_000
 
 
-def test_a_server_without_parts_is_not_asked_for_ever(breaking, tmp_path):
+def test_a_server_without_parts_is_not_asked_for_ever(tally, breaking, tmp_path):
     breaking.knows_parts = False
-    with pytest.raises(DownloadError, match="could not be reached"):
-        download(archive(breaking, LONG), tmp_path / "pets.zip", "")
-    assert breaking.starts == [0, 0] and list(tmp_path.iterdir()) == []
+    with tally.attempt("a download that breaks off half-way"):
+        with pytest.raises(DownloadError, match="could not be reached"):
+            download(archive(breaking, LONG), tmp_path / "pets.zip", "")
+        assert breaking.starts == [0, 0] and list(tmp_path.iterdir()) == []
 
 
-def test_a_slow_server_is_waited_for(breaking, tmp_path):
+def test_a_slow_server_is_waited_for(tally, breaking, tmp_path):
     breaking.gives, breaking.pause = len(LONG), 0.5
-    assert download(archive(breaking, LONG), tmp_path / "pets.zip", "").read_bytes() == LONG
+    with tally.attempt("a slow or busy server"):
+        assert download(archive(breaking, LONG), tmp_path / "pets.zip", "").read_bytes() == LONG
 
 
 @pytest.mark.parametrize(("failures", "asked"), [(1, 2), (2, 3)])
-def test_a_busy_server_is_asked_again(server, tmp_path, failures, asked):
+def test_a_busy_server_is_asked_again(tally, server, tmp_path, failures, asked):
     good = server.answer
     server.answers = [(500, {}, b"")] * failures + [good]
-    assert download(archive(server), tmp_path / "pets.zip", "").read_bytes() == CONTENT
-    assert server.asked == asked
+    with tally.attempt("a slow or busy server"):
+        assert download(archive(server), tmp_path / "pets.zip", "").read_bytes() == CONTENT
+        assert server.asked == asked
 
 
 def test_without_a_network_one_sentence_and_a_way_out(tmp_path):
@@ -190,25 +197,29 @@ def test_unpacks_into_a_folder(tmp_path):
         (link("pets/device", stat.S_IFBLK), "link or a device"),
     ],
 )
-def test_a_member_that_reaches_outside_is_refused(tmp_path, member, reason):
+def test_a_member_that_reaches_outside_is_refused(tally, tmp_path, member, reason):
     path = make_zip(tmp_path / "a.zip", {"good.txt": b"1", member: b"/etc"})
-    with pytest.raises(DownloadError, match=reason):
-        unpack(path, tmp_path / "sub" / "out", 1000)
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.zip"]
+    with tally.attempt("an archive that reaches outside its folder"):
+        with pytest.raises(DownloadError, match=reason):
+            unpack(path, tmp_path / "sub" / "out", 1000)
+        assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.zip"]
 
 
-def test_an_archive_that_grows_is_refused(tmp_path):
+def test_an_archive_that_grows_is_refused(tally, tmp_path):
     path = make_zip(tmp_path / "bomb.zip", {"zeros": b"\0" * 5_000_000})
     assert path.stat().st_size < 10_000
-    with pytest.raises(DownloadError, match="more than 1 MB"):
-        unpack(path, tmp_path / "out", 1_000_000)
+    with tally.attempt("an archive that grows"):
+        with pytest.raises(DownloadError, match="more than 1 MB"):
+            unpack(path, tmp_path / "out", 1_000_000)
+        assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
 
 
-def test_a_damaged_archive_is_refused(tmp_path):
-    (tmp_path / "a.zip").write_bytes(io.BytesIO(b"PK\x03\x04 no zip").read())
-    with pytest.raises(DownloadError, match="refused"):
-        unpack(tmp_path / "a.zip", tmp_path / "out", 100)
-    assert not (tmp_path / "out").exists()
+def test_a_damaged_archive_is_refused(tally, tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 no zip")
+    with tally.attempt("an archive cut short or damaged"):
+        with pytest.raises(DownloadError, match="refused"):
+            unpack(tmp_path / "a.zip", tmp_path / "out", 100)
+        assert not (tmp_path / "out").exists()
 
 
 def test_the_registry_from_archive_to_splits(server, home, monkeypatch):
@@ -375,30 +386,33 @@ def tar_member(name, kind):
         (tar_member("pets/device", tarfile.CHRTYPE), "link or a device"),
     ],
 )
-def test_a_tar_member_that_reaches_outside_is_refused(tmp_path, member, reason):
+def test_a_tar_member_that_reaches_outside_is_refused(tally, tmp_path, member, reason):
     path = make_tar(tmp_path / "a.tgz", {"good.txt": b"1", member: b"/etc"})
-    with pytest.raises(DownloadError, match=reason):
-        unpack(path, tmp_path / "sub" / "out", 1000)
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.tgz"]
+    with tally.attempt("an archive that reaches outside its folder"):
+        with pytest.raises(DownloadError, match=reason):
+            unpack(path, tmp_path / "sub" / "out", 1000)
+        assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.tgz"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_truncated_tar_is_refused(tmp_path, share):
+def test_a_truncated_tar_is_refused(tally, tmp_path, share):
     path = make_tar(tmp_path / "a.tgz", {"a": np.random.default_rng(0).bytes(30_000)})
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(DownloadError, match="refused"):
-        unpack(path, tmp_path / "out", 100_000)
-    assert [p.name for p in tmp_path.iterdir()] == ["a.tgz"]
+    with tally.attempt("an archive cut short or damaged"):
+        with pytest.raises(DownloadError, match="refused"):
+            unpack(path, tmp_path / "out", 100_000)
+        assert [p.name for p in tmp_path.iterdir()] == ["a.tgz"]
 
 
-def test_a_tar_that_grows_is_refused(tmp_path):
+def test_a_tar_that_grows_is_refused(tally, tmp_path):
     path = make_tar(tmp_path / "bomb.tgz", {"zeros": b"\0" * 5_000_000})
-    with pytest.raises(DownloadError, match="more than 1 MB"):
-        unpack(path, tmp_path / "out", 1_000_000)
+    with tally.attempt("an archive that grows"):
+        with pytest.raises(DownloadError, match="more than 1 MB"):
+            unpack(path, tmp_path / "out", 1_000_000)
+        assert [p.name for p in tmp_path.iterdir()] == ["bomb.tgz"]
 
 
 def test_what_the_registry_promises_is_complete():
-
     archives = [one for one in vars(sources).values() if isinstance(one, Archive)]
     assert len(archives) == 7
     for known in archives:
