@@ -28,6 +28,17 @@ def test_unchanged_notices_one_number_in_any_array(toy, name):
             weight.assign(value)
 
 
+def test_unchanged_names_what_moved_most_and_how_far(toy):
+    kernel, beta = toy.get_layer("block1_conv").kernel, toy.get_layer("block2_bn").beta
+    kernel.assign(kernel - 0.25)
+    beta.assign(beta + 3.0)
+    with pytest.raises(CheckError) as caught, checks.unchanged(toy):
+        kernel.assign(kernel - 0.5)
+        beta.assign(beta - 0.125)
+    assert "2 of 12 weights of toy moved" in str(caught.value)
+    assert "block1_conv/kernel most (by up to 0.5)" in str(caught.value)
+
+
 def test_what_is_not_a_number_and_stays_so_has_not_moved(toy):
     weight = toy.get_layer("block1_conv").bias
     weight.assign(np.full(weight.shape, np.nan))
@@ -55,6 +66,13 @@ def test_same_predictions(toy, noise):
     with pytest.raises(CheckError, match="differ by up to"):
         checks.same_predictions(toy, same, noise[0])
     checks.same_predictions(toy, same, noise[0], tolerance=0.1)
+
+
+def test_a_difference_as_large_as_the_tolerance_is_allowed():
+    one, other = (keras.Sequential([keras.layers.Rescaling(1.0, by)]) for by in (0.0, 0.5))
+    checks.same_predictions(one, other, np.ones((1, 1), "float32"), tolerance=0.5)
+    with pytest.raises(CheckError, match=r"by up to 0\.5, more than 0\.4"):
+        checks.same_predictions(one, other, np.ones((1, 1), "float32"), tolerance=0.4)
 
 
 def test_predictions_are_compared_in_inference_mode(noise):
@@ -137,7 +155,7 @@ def test_interval_holds_the_truth_about_95_times_in_100():
     assert 0.935 < held < 0.965
 
 
-@pytest.mark.parametrize(("accuracy", "n"), [(96.8, 500), (-0.1, 5), (0.5, 0)])
+@pytest.mark.parametrize(("accuracy", "n"), [(96.8, 500), (1.5, 5), (-0.1, 5), (0.5, 0)])
 def test_interval_refuses_percent_and_nothing(accuracy, n):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
         checks.interval(accuracy, n)
