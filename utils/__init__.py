@@ -1,8 +1,9 @@
 """The course's helper module: one idea a file, and data flows one way through them.
 
-folders → arrays → framework → downloads → pictures → drawing → drawn_pets → drawn_signs → sources →
-datasets → unpickler → efficientnet_lite → backbones → alexnet → engines → features → views →
-models → checks → plots → results → bottleneck → tables → runner → environment → course
+folders → arrays → framework → progress → downloads → pictures → drawing → drawn_pets →
+drawn_signs → sources → datasets → unpickler → efficientnet_lite → backbones → alexnet → engines →
+features → views → models → checks → plots → results → bottleneck → tables → runner → environment →
+course
 """
 
 import os

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from utils import arrays, pictures
+from utils import arrays, pictures, progress
 from utils.folders import cache_dir, data_dir, remove_stale_partials, whole_file
 from utils.sources import SOURCES, SPLITS, DataSetError, look_at, picture_files
 
@@ -114,8 +113,8 @@ class Split:
             self.key(str(image_size)),
             shape,
             "uint8",
-            lambda: tqdm(
-                self._read_all(image_size), f"Reading {self.name}", len(self), leave=False
+            lambda: progress.bar(
+                self._read_all(image_size), desc=f"Reading {self.name}", total=len(self)
             ),
         )[0]
 
@@ -295,7 +294,7 @@ def _look_at(folder, paths):
     if new:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             results = pool.map(lambda i: look_at(paths[i], folder), new)
-            bar = tqdm(results, total=len(new), desc=f"Looking at {folder.name}", leave=False)
+            bar = progress.bar(results, total=len(new), desc=f"Looking at {folder.name}")
             known.update((stamps[i], result) for i, result in zip(new, bar, strict=True))
         _remember(memory, {stamp: known[stamp] for stamp in stamps})
     return [known[stamp] for stamp in stamps]

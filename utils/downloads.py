@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import requests
-from tqdm import tqdm
 
+from utils import progress
 from utils.folders import remove_stale_partials, whole_file
 
 ATTEMPTS = 3  # at a server that says it is busy (status 500 and above)
@@ -81,7 +81,7 @@ def _stream(archive, partial):
     size, attempt = 0, 0
     with (
         open(partial, "wb") as file,
-        tqdm(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
+        progress.bar(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
     ):
         while True:
             attempt += 1
@@ -150,7 +150,7 @@ def unpack(path: Path, folder: Path, limit: int) -> None:
                 raise ValueError(f"it would unpack to more than {limit / 1e6:,.0f} MB")
             for _, name, _, plain in members:
                 _check_member(name, plain)
-            for member, *_ in tqdm(members, desc=f"Unpacking {path.name}", leave=False):
+            for member, *_ in progress.bar(members, desc=f"Unpacking {path.name}"):
                 archive.extract(member, partial)
         os.replace(partial, folder)
     except (ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:

@@ -14,9 +14,8 @@ from subprocess import PIPE
 
 import numpy as np
 from PIL import Image, ImageDraw
-from tqdm import tqdm
 
-from utils import pictures
+from utils import pictures, progress
 from utils.folders import ROOT
 
 
@@ -124,7 +123,7 @@ def draw_files(module: str, jobs: list[list], description: str) -> None:
     jobs = [job for job in jobs if not Path(job[0]).exists()]
     workers = min(os.cpu_count() or 1, len(jobs))
     shares = [json.dumps(jobs[worker::workers]) for worker in range(workers)]
-    with tqdm(total=len(jobs), desc=description, leave=False) as bar, ExitStack() as stack:
+    with progress.bar(total=len(jobs), desc=description) as bar, ExitStack() as stack:
         processes = []
         for share in shares:
             command = [sys.executable, "-m", module]

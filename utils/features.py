@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from utils import arrays, engines
+from utils import arrays, engines, progress
 from utils.datasets import Split
 from utils.framework import keras, tf
 
@@ -161,7 +160,7 @@ def _compute(runner, split, batch_size, dtype, change) -> Iterator[np.ndarray]:
     if change is not None:
         change.start(change.seed)  # whatever was drawn before: the name promises this view
     pixels = split.stored_pixels(base.input_shape[1])
-    with tqdm(total=len(split), desc=f"{base.name}, {split.name}", leave=False) as bar:
+    with progress.bar(total=len(split), desc=f"{base.name}, {split.name}") as bar:
         for piece in arrays.pieces(pixels, batch_size):
             images = piece.astype("float32")
             outputs = runner(images if change is None else change(images))

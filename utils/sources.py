@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
-from utils import downloads, drawn_pets, drawn_signs, pictures
+from utils import downloads, drawn_pets, drawn_signs, pictures, progress
 from utils.folders import data_dir
 
 SPLITS = ("train", "validation", "test")
@@ -206,7 +205,7 @@ def _make_cifar10(folder):
     chosen = {(split, name): [] for split in SPLITS for name in names}
     for name in names:
         (pictures_in / name).mkdir(parents=True, exist_ok=True)
-    for stem, split in tqdm(files.items(), desc="Writing CIFAR-10 as PNG", leave=False):
+    for stem, split in progress.bar(files.items(), desc="Writing CIFAR-10 as PNG"):
         # A record is one byte of label, then 32 × 32 reds, greens and blues.
         records = np.fromfile(root / f"{stem}.bin", "uint8").reshape(-1, 3073)
         for i, record in enumerate(records):

@@ -19,6 +19,8 @@ from utils.results import MIME
 
 LESSONS = runner.lessons()
 LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 768}
+# A projector's picture in a browser zoomed to 150 %: text readable from the back row.
+BACK_ROW = {"width": 1024 * 2 // 3, "height": 768 * 2 // 3}
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
 
@@ -137,14 +139,21 @@ def close_and_shut_down(page):
     expect(page.locator("#jp-main-statusbar")).to_contain_text("No Kernel", timeout=30_000)
 
 
-def look_at_figures(page, lesson, notebook, shots, size):
-    """Scroll through the notebook; count its figures as they come into sight."""
+OVERFLOWING = """panel => [
+  ...panel.querySelectorAll('.cm-scroller, .jp-OutputArea-output, .jp-MarkdownOutput')
+].filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
+.map(e => `${e.scrollWidth} in ${e.clientWidth} pixels: ${e.textContent.slice(0, 60)}`)"""
+
+
+def look_through(page, lesson, notebook, shots, size):
+    """Scroll through the notebook; count its figures, and whatever is wider than its place."""
     area = page.locator(f"{PANEL} .jp-WindowedPanel-outer")
-    seen = {}
+    seen, wide = {}, set()
     height = area.evaluate("e => { e.scrollTop = 0; return e.clientHeight }")
     place = number = 0
     while True:
         page.wait_for_timeout(150)
+        wide |= set(page.locator(PANEL).evaluate(OVERFLOWING))
         for image in page.locator(f"{PANEL} .jp-OutputArea img").all():
             if image.is_visible() and image.evaluate("i => i.complete && i.naturalWidth > 0"):
                 seen[image.get_attribute("alt")] = image.evaluate(
@@ -167,6 +176,7 @@ def look_at_figures(page, lesson, notebook, shots, size):
     assert figures and set(figures) <= set(seen)
     assert all(len(text or "") > 30 for text in seen)
     assert all(seen.values()), "a figure is wider than the window"
+    assert wide == set()
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -175,10 +185,14 @@ def test_a_lesson_opened_by_a_click_and_run(desk, lab, lesson, shots):
     open_lesson(desk, lesson)
     notebook = run_all(desk, lab, lesson)
     numbers(notebook)
-    look_at_figures(desk, lesson, notebook, shots if lesson == LESSONS[2] else None, "laptop")
+    look_through(desk, lesson, notebook, shots if lesson == LESSONS[2] else None, "laptop")
     if lesson == LESSONS[2]:
         desk.set_viewport_size(PROJECTOR)
-        look_at_figures(desk, lesson, notebook, shots, "projector")
+        look_through(desk, lesson, notebook, shots, "projector")
+        desk.keyboard.press("Control+b")  # hides the file browser, and shows it again
+        desk.set_viewport_size(BACK_ROW)
+        look_through(desk, lesson, notebook, shots, "back_row")
+        desk.keyboard.press("Control+b")
     close_and_shut_down(desk)
 
 
@@ -202,11 +216,12 @@ def test_progress_bars_move_in_one_line_and_go(desk, lab):
     desk.keyboard.insert_text(
         "from utils import backbones, datasets, features\n"
         f"data = datasets.load({str(folder)!r})\n"
-        'features.extract(backbones.build("efficientnet_lite0", 160), data.train).shape'
+        'found = features.extract(backbones.build("efficientnet_lite0", 160), data.train)\n'
+        'print(f"all {len(found.labels)} done")'
     )
     desk.keyboard.press("Shift+Enter")
     seen, deadline = [], time.monotonic() + 120
-    while not seen or "(" not in seen[-1]:  # the shape comes last
+    while not seen or not re.search(r"all \d+ done", seen[-1]):
         assert time.monotonic() < deadline
         desk.wait_for_timeout(50)
         seen.append(desk.locator(f"{PANEL} .jp-Cell-outputArea").first.inner_text())
@@ -214,6 +229,8 @@ def test_progress_bars_move_in_one_line_and_go(desk, lab):
     assert len(set(bars)) > 3, "no bar moved"
     assert all(text.count("%|") == 1 for text in bars), "bars were drawn one below the other"
     assert "%|" not in seen[-1]
+    red = "[data-mime-type='application/vnd.jupyter.stderr']"
+    assert desk.locator(f"{PANEL} .jp-OutputArea-output{red}").count() == 0
     close_and_shut_down(desk)
 
 
