@@ -1,11 +1,12 @@
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets, drawn_pets
+from utils import checks, datasets, drawn_pets, pictures
 from utils.datasets import DataSetError
 
 pytestmark = pytest.mark.check
@@ -84,6 +85,31 @@ def test_unreadable_files_are_named_and_the_good_ones_used(home, pets_folder, ca
     assert f"{pets_folder}/cat" not in said  # names are short
 
 
+@pytest.mark.parametrize(("broken", "more"), [(5, False), (6, True)])
+def test_five_of_many_unreadable_files_are_named(home, pets_folder, capsys, broken, more):
+    for i in range(broken):
+        (pets_folder / "cat" / f"broken {i}.jpg").write_text("no picture")
+    assert len(datasets.load(pets_folder).left_out) == broken
+    said = capsys.readouterr().out
+    assert [f"broken {i}.jpg" in said for i in range(6)] == [True] * 5 + [False]
+    assert said.strip().endswith("…") is more
+
+
+def test_hidden_and_private_folders_are_no_classes(home, pets_folder):
+    for name in (".thumbnails", "_notes"):
+        shutil.copytree(pets_folder / "cat", pets_folder / name)
+    assert datasets.load(pets_folder).class_names == ("cat", "dog")
+
+
+def test_what_is_missing_is_made_where_the_data_shall_lie(home, monkeypatch):
+    """In a folder that is not there yet, and then beside the first."""
+    monkeypatch.setenv("COURSE_DATA_DIR", str(home / "one" / "in another"))
+    for name in ("drawn_pets", "drawn_signs"):
+        small = replace(datasets.SOURCES[name], make=lambda folder: write_classes(folder))
+        monkeypatch.setitem(datasets.SOURCES, name, small)
+        assert datasets.load(name).folder == home / "one" / "in another" / name
+
+
 def test_a_changed_picture_is_looked_at_again(home, pets_folder):
     old = datasets.load(pets_folder)
     path = old.train.paths[0]
@@ -151,6 +177,7 @@ def test_who_has_no_test_split_learns_so_when_using_it(home, tmp_path):
     shutil.rmtree(folder / "test")
     data = datasets.load(folder)
     assert [len(split) for split in data.splits] == [6, 6, 0]
+    assert data.test.labels.shape == (0,) and data.num_classes == 2
     assert [len(s) for s in datasets.load(folder, per_class=2).splits] == [4, 4, 0]
     for use in (lambda: data.test.pixels(8), lambda: data.test.batches(8)):
         with pytest.raises(DataSetError, match="no test split: add a folder test"):
@@ -195,6 +222,16 @@ def test_batches_hold_every_picture_in_file_order(pets):
     assert np.array_equal(images, pets.train.pixels(16))
     assert 1 < images.max() <= 255
     assert np.array_equal(np.concatenate([y for _, y in batches]), pets.train.labels)
+
+
+def test_many_pictures_are_read_in_pieces_and_none_is_lost(home, tmp_path):
+    data = datasets.load(write_classes(tmp_path / "pets", 100, size=16))
+    images = data.train.pixels(8)
+    assert len(images) == 140
+    for i in (0, 63, 64, 65, 127, 128, 139):
+        assert np.array_equal(images[i], pictures.read(data.train.paths[i], (8, 8)))
+    sizes = [len(x) for x, _ in data.train.batches(8)]
+    assert sizes == [32] * 4 + [12]
 
 
 def test_shuffled_batches_change_with_the_epoch_and_repeat_with_the_seed(pets):
