@@ -24,6 +24,15 @@ def test_class_folders_are_split_in_every_class(home, tmp_path):
     checks.disjoint(data)
 
 
+def test_the_shares_are_met_as_well_as_whole_pictures_allow(home, tmp_path):
+    """With 15 pictures, and again with 17: those that came later fill up what was short."""
+    for count, shares in ((15, [11, 2, 2]), (17, [12, 3, 2])):
+        data = datasets.load(write_classes(tmp_path / "pets", count))
+        assert [np.bincount(split.labels).tolist() for split in data.splits] == [
+            [share, share] for share in shares
+        ]
+
+
 def test_splits_do_not_depend_on_file_names_and_survive_new_files(home, tmp_path, monkeypatch):
     first = datasets.load(write_classes(tmp_path / "pets", 20))
     before = {d: split.name for split in first.splits for d in split.digests}
@@ -130,7 +139,8 @@ def test_a_damaged_memory_is_made_anew(home, pets_folder):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: shutil.rmtree(f / "dog"), "holds 1 class folders"),
+        (lambda f: shutil.rmtree(f / "dog"), r"holds 1 class folders \(cat\)"),
+        (lambda f: [shutil.rmtree(f / c) for c in ("cat", "dog")], r"0 class folders \(none\)"),
         (
             lambda f: [p.unlink() for p in (f / "dog").iterdir()],
             "no readable picture of class 'dog'",
@@ -163,7 +173,7 @@ def test_a_missing_split_or_class_is_named(home, tmp_path, gone, message):
 def test_different_classes_in_different_splits_are_named(home, tmp_path):
     folder = make_splits(tmp_path / "pets")
     (folder / "test" / "dog").rename(folder / "test" / "cow")
-    with pytest.raises(DataSetError, match=r"cow, dog"):
+    with pytest.raises(DataSetError, match=r"test and .*train do not hold .* \(cow, dog\)"):
         datasets.load(folder)
 
 
@@ -182,6 +192,16 @@ def test_who_has_no_test_split_learns_so_when_using_it(home, tmp_path):
     for use in (lambda: data.test.pixels(8), lambda: data.test.batches(8)):
         with pytest.raises(DataSetError, match="no test split: add a folder test"):
             use()
+
+
+def test_limit_of_classes_of_different_sizes(home, pets_folder):
+    shutil.copytree(pets_folder / "cat", pets_folder / "a third")
+    for path in (pets_folder / "cat").iterdir():
+        path.unlink()
+    write_classes(pets_folder, 40, classes=("cat",), first=100)
+    few = datasets.load(pets_folder).train.limit(8)
+    assert np.bincount(few.labels).tolist() == [7, 8, 7]
+    assert [p.parent.name for p in few.paths] == ["a third"] * 7 + ["cat"] * 8 + ["dog"] * 7
 
 
 def test_limit_keeps_some_of_each_class_evenly(pets):
