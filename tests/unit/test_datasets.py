@@ -170,10 +170,11 @@ def test_a_missing_split_or_class_is_named(home, tmp_path, gone, message):
         datasets.load(folder)
 
 
-def test_different_classes_in_different_splits_are_named(home, tmp_path):
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_different_classes_in_different_splits_are_named(home, tmp_path, split):
     folder = make_splits(tmp_path / "pets")
-    (folder / "test" / "dog").rename(folder / "test" / "cow")
-    with pytest.raises(DataSetError, match=r"test and .*train do not hold .* \(cow, dog\)"):
+    (folder / split / "dog").rename(folder / split / "cow")
+    with pytest.raises(DataSetError, match=rf"{split} and .*train do not hold .* \(cow, dog\)"):
         datasets.load(folder)
 
 
