@@ -184,6 +184,12 @@ def test_a_replaced_head_is_saved_and_loaded(full, tmp_path):
     checks.same_predictions(new, keras.models.load_model(tmp_path / "a.keras"), small_noise()[0])
 
 
+def test_two_classes_are_enough_and_adam_learns_at_its_own_rate(full):
+    new = models.replace_head(full, 2)
+    assert new.output_shape == (None, 2)
+    assert float(new.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
 @pytest.mark.parametrize("num_classes", [0, 1])
 def test_a_head_for_fewer_than_two_classes_is_refused(full, num_classes):
     with pytest.raises(ValueError, match="at least two classes"):
