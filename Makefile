@@ -33,7 +33,7 @@ lock: $(VENV)/.ready  ## resolve pyproject.toml into requirements.lock (needs uv
 	  pyproject.toml --output-file requirements.lock
 
 clean:  ## remove the environment and everything in data/ but its card
-	rm -rf $(VENV) transfer_learning_course.egg-info
+	rm -rf $(VENV) transfer_learning_course.egg-info .coverage
 	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
 $(VENV)/.ready: requirements.lock pyproject.toml

@@ -157,7 +157,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
     for left in folder.glob(".*.ipynb"):  # by a run that was killed
-        if not psutil.pid_exists(int(left.suffixes[-2][1:])):
+        process = left.stem.rpartition(".")[2]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             left.unlink()
     partial = folder / f".{lesson}.{os.getpid()}.ipynb"  # another process may run the same lesson
     failed = folder / f"{lesson}.failed.ipynb"

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import write_classes
 from utils import arrays, backbones, datasets, engines, features, pictures
 from utils.folders import ROOT, remove_stale_partials, whole_file
+from utils.framework import keras, layers
 
 pytestmark = pytest.mark.check
 
@@ -34,6 +35,22 @@ def test_the_batch_size_does_not_matter(pets, toy, batch_size):
     np.testing.assert_allclose(
         found.values, toy(pets.train.pixels(32).astype("float32")), atol=1e-4
     )
+
+
+def test_all_splits_are_extracted_and_only_train_is_ever_changed(pets, toy):
+    change = features.Change(keras.Sequential([layers.RandomFlip("horizontal", seed=1)]))
+    for split in pets.splits:
+        assert len(features.extract(toy, split).values) == len(split)
+    for split in (pets.validation, pets.test):
+        with pytest.raises(ValueError, match=f"the {split.name} split is never augmented"):
+            features.extract(toy, split, change=change)
+
+
+def test_a_change_begins_with_seed_zero_and_batches_of_32(pets, toy):
+    flip = keras.Sequential([layers.RandomFlip("horizontal", seed=1)])
+    assert not features.extract(toy, pets.train, change=features.Change(flip)).from_cache
+    again = features.Change(flip).start(0)
+    assert features.extract(toy, pets.train, 32, change=again).from_cache
 
 
 def test_the_second_time_nothing_runs(pets, toy):

@@ -89,6 +89,7 @@ def test_unfreezing_lets_a_block_and_all_above_it_learn(toy, noise):
     models.freeze(toy)
     models.unfreeze_from(toy, "block2")
     assert {name.split("_")[0] for name in checks.trainable_names(toy)} == {"block2"}
+    assert checks.trainable_names(toy)[0] == "block2_conv/kernel"  # the first layer of it, too
     model = models.attach(toy, models.head(toy.output_shape[1:], 2, 0))
     model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
     below = keras.Model(toy.input, toy.get_layer("block1_relu").output)
@@ -182,6 +183,16 @@ def test_a_replaced_head_is_saved_and_loaded(full, tmp_path):
     new = models.replace_head(full, 3)
     new.save(tmp_path / "a.keras")
     checks.same_predictions(new, keras.models.load_model(tmp_path / "a.keras"), small_noise()[0])
+
+
+def test_only_the_new_layer_learns_also_above_a_dense_one():
+    inputs = keras.Input((8,))
+    code = keras.layers.Dense(4, name="fc2")(inputs)
+    network = keras.Model(inputs, keras.layers.Dense(9, name="predictions")(code))
+    assert checks.trainable_names(models.replace_head(network, 3)) == [
+        "new_predictions/kernel",
+        "new_predictions/bias",
+    ]
 
 
 def test_two_classes_are_enough_and_adam_learns_at_its_own_rate(full):
