@@ -37,6 +37,8 @@ def test_engines_do_not_share_what_they_keep(pets, toy):
     assert [f.from_cache for f in found] == [False, False]
     np.testing.assert_allclose(found[0].values, found[1].values, atol=1e-3)
     assert features.extract(toy, pets.train, engine="auto").from_cache
+    halves = [features.extract(toy, pets.train, 32, e, "float16") for e in ("tensorflow", "auto")]
+    assert [f.from_cache for f in halves] == [False, False]
 
 
 def test_an_engine_that_disagrees_is_not_used(pets, toy, monkeypatch, capsys):
