@@ -278,6 +278,14 @@ def test_memory_does_not_grow_with_the_pictures():
         assert abs(many - few) <= 3  # as README says; wanted were 100
 
 
+def test_most_changes_of_the_code_are_noticed():
+    stored = results.load_stored("mutants")
+    assert {"checks.py", "datasets.py", "models.py"} <= set(stored)
+    for one in stored.values():
+        counts = one["numbers"]
+        assert counts["killed"] / (counts["killed"] + counts["survived"]) >= 0.85
+
+
 def test_readmes_quarter_and_half_are_the_benchmarks():
     speed = bench("speed")
     assert 0.2 <= speed["vgg16_split_epoch_ms"] / speed["vgg16_plain_tuned_epoch_ms"] <= 0.3
