@@ -53,6 +53,24 @@ def test_a_change_begins_with_seed_zero_and_batches_of_32(pets, toy):
     assert features.extract(toy, pets.train, 32, change=again).from_cache
 
 
+def test_five_hundred_seeds_begin_differently():
+    flip = keras.Sequential([layers.RandomFlip("horizontal", seed=1)])
+    change, state = features.Change(flip), flip.layers[0].generator.state
+    begun = {tuple(change.start(seed) and state.numpy()) for seed in range(500)}
+    assert len(begun) == 500
+
+
+def test_the_digest_does_not_depend_on_the_order_of_a_description(toy, monkeypatch):
+    before, config = features.model_digest(toy), toy.get_config()
+    monkeypatch.setattr(toy, "get_config", lambda: dict(reversed(config.items())))
+    assert features.model_digest(toy) == before
+
+
+def test_the_largest_number_of_half_precision_is_kept(pets):
+    base = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(0.0, 65504.0)])
+    assert features.extract(base, pets.train, dtype="float16").values.max() == 65504
+
+
 def test_the_second_time_nothing_runs(pets, toy):
     first = features.extract(toy, pets.train)
     second = features.extract(toy, pets.train)
