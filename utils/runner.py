@@ -159,7 +159,7 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     for left in folder.glob(".*.ipynb"):  # by a run that was killed
         process = left.stem.rpartition(".")[2]
         if process.isdigit() and not psutil.pid_exists(int(process)):
-            left.unlink()
+            left.unlink(missing_ok=True)  # another run may have been faster
     partial = folder / f".{lesson}.{os.getpid()}.ipynb"  # another process may run the same lesson
     failed = folder / f"{lesson}.failed.ipynb"
     try:
