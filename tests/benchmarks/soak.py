@@ -6,13 +6,11 @@ Each round executes every lesson anew; what the first round drew and computed st
 on a learner's computer. About half an hour on two quiet cores. Writes notebooks/results/soak.json.
 """
 
+import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
-
-import psutil
 
 from utils import results, runner
 from utils.folders import data_dir
@@ -21,46 +19,19 @@ ROUNDS = 5
 
 
 def one_round():
-    """Run the core; returns seconds, the most memory of its processes, and what lies on disk."""
+    """Run the core; returns seconds, the memory of its largest process, and what lies on disk."""
     shutil.rmtree(runner.runs_dir("drawn"), ignore_errors=True)
     start = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "utils.course", "run"])
-    most, over = [0.0], threading.Event()
-
-    def watch():
-        while not over.wait(0.2):
-            most.append(sum(map(held, family(process.pid))) / 1e6)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    over.set()
-    watcher.join()
-    assert code == 0, "a lesson failed"
+    _, status, used = os.wait4(process.pid, 0)  # of the process and all that it waited for
+    assert status == 0, "a lesson failed"
     sizes = [path.stat().st_size for path in data_dir().rglob("*") if path.is_file()]
     return {
         "seconds": round(time.monotonic() - start, 1),
-        "peak_mb": round(max(most)),
+        "peak_mb": round(used.ru_maxrss / 1e3),  # Linux counts kilobytes
         "disk_mb": round(sum(sizes) / 1e6, 1),
         "files": len(sizes),
     }
-
-
-def family(pid):
-    """A process and all that it started."""
-    try:
-        first = psutil.Process(pid)
-        return [first, *first.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def held(process):
-    """Bytes of memory that a process holds; none when it has just ended."""
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def main():
@@ -70,15 +41,34 @@ def main():
         measured = one_round()
         print(f"round {number}: {measured}", flush=True)
         entries[f"round {number}"] = entry("seconds", measured)
-        for lesson in runner.choose([]):
-            for name, value in runner.run(lesson, "drawn").entry["numbers"].items():
-                numbers.setdefault(f"{lesson[:2]} {name}", []).append(value)
+        for name, value in lesson_numbers().items():
+            numbers.setdefault(name, []).append(value)
     spread = {name: round(max(values) - min(values), 6) for name, values in numbers.items()}
-    moved = {name: value for name, value in spread.items() if value}
-    summary = {"numbers": len(spread), "equal_in_all_rounds": len(spread) - len(moved)}
-    entries["spread"] = entry("equal_in_all_rounds", summary | moved)
-    print(summary, moved)
+    print({name: value for name, value in spread.items() if value})
+    entries["lessons in the last round"] = entry("04 test_accuracy", lesson_numbers())
+    entries["lessons in the record then"] = recorded_then()
+    entries["spread over the rounds"] = entry("04 test_accuracy", spread)
     results.store(entries, "soak")
+
+
+def lesson_numbers():
+    """What the lessons of the core recorded in this round: number of the lesson, name → value."""
+    return {
+        f"{lesson[:2]} {name}": value
+        for lesson in runner.choose([])
+        for name, value in runner.run(lesson, "drawn").entry["numbers"].items()
+    }
+
+
+def recorded_then():
+    """The course's own record on the day of the soak, perhaps of another processor."""
+    stored = results.load_stored("drawn")
+    numbers = {
+        f"{lesson[:2]} {name}": value
+        for lesson in runner.choose([])
+        for name, value in stored[lesson]["numbers"].items()
+    }
+    return stored["04_fine_tuning"] | {"headline": "04 test_accuracy", "numbers": numbers}
 
 
 def entry(headline, numbers):

@@ -20,8 +20,8 @@ from utils import backbones, datasets, features
 from utils.folders import ROOT
 
 MOMENTS = 12
-# Each script says "ready" when the work begins, and prints a digest of what it made.
-ALL = """
+# Goes before each script below. They say "ready" when the work begins, and print what they made.
+DIGEST = """
 import hashlib, pathlib
 def digest(folder, ending):
     files = sorted(p for p in pathlib.Path(folder).rglob(f"*{ending}") if p.name[0] != ".")
@@ -30,9 +30,7 @@ def digest(folder, ending):
         said.update(path.name.encode() + path.read_bytes())
     print(len(files), said.hexdigest())
 """
-DRAWING = (
-    ALL
-    + """
+DRAWING = """
 from utils import datasets, drawn_pets
 from utils.folders import data_dir
 drawn_pets.SPLIT_COUNTS = {"train": 60, "validation": 20, "test": 20}
@@ -40,10 +38,7 @@ print("ready", flush=True)
 datasets.load("drawn_pets")
 digest(data_dir() / "drawn_pets", ".jpg")
 """
-)
-DOWNLOADING = (
-    ALL
-    + """
+DOWNLOADING = """
 import os
 from dataclasses import replace
 from utils import datasets, sources
@@ -56,10 +51,7 @@ print("ready", flush=True)
 datasets.load("cats_vs_dogs")
 digest(data_dir() / "cats_vs_dogs", ".png")
 """
-)
-WRITING = (
-    ALL
-    + """
+WRITING = """
 import numpy as np
 from utils import arrays
 from utils.folders import cache_dir
@@ -71,10 +63,7 @@ print("ready", flush=True)
 values, _ = arrays.kept("features", "key", (10_000, 1000), "float32", pieces)
 digest(cache_dir() / "features", ".npy")
 """
-)
-RECORDING = (
-    ALL
-    + """
+RECORDING = """
 from utils import results
 from utils.folders import cache_dir
 print("ready", flush=True)
@@ -83,10 +72,7 @@ for turn in range(200):
     assert results.recall("00_a", "drawn")[0] == {"n": turn}
 digest(cache_dir() / "results", ".json")
 """
-)
-EXTRACTING = (
-    ALL
-    + """
+EXTRACTING = """
 import os
 from utils import backbones, datasets, features
 from utils.folders import cache_dir
@@ -96,14 +82,17 @@ print("ready", flush=True)
 features.extract(base, data.train, batch_size=2)
 digest(cache_dir() / "features", ".npy")
 """
-)
 
 
 def start(script, home, **more):
     folders = {f"COURSE_{name}_DIR": str(home / name.lower()) for name in ("DATA", "CACHE")}
     environment = {**os.environ, **folders, **more}
     process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env=environment, text=True
+        [sys.executable, "-c", DIGEST + script],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
     )
     for line in process.stdout:
         if line == "ready\n":
@@ -220,7 +209,7 @@ def test_killed_while_downloading(tally, tmp_path, slow_archive):
 def test_the_digest_notices_a_change(tmp_path):
     """What all tests above stand on."""
     (tmp_path / "a.jpg").write_bytes(b"1")
-    script = ALL + "import sys; digest(sys.argv[1], '.jpg')"
+    script = DIGEST + "import sys; digest(sys.argv[1], '.jpg')"
     said = []
     for content in (b"1", b"2"):
         (tmp_path / "a.jpg").write_bytes(content)

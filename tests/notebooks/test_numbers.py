@@ -286,6 +286,50 @@ def test_most_changes_of_the_code_are_noticed():
         assert counts["killed"] / (counts["killed"] + counts["survived"]) >= 0.85
 
 
+# -- the core five times in a row, as CONTRIBUTING tells it
+
+MUST_MOVE = {"03 speed_up", "04 split_speed_up", "03 views_from_cache"}  # times, and a state
+
+
+def soak(part):
+    return results.load_stored("soak")[part]["numbers"]
+
+
+def test_five_rounds_end_with_the_same_numbers():
+    spread = soak("spread over the rounds")
+    pictures = soak("lessons in the last round")["04 test_pictures"]
+    for name, value in spread.items():
+        if name not in MUST_MOVE:
+            assert value <= 2 / pictures, name
+    equal = [name for name, value in spread.items() if value == 0]
+    said = re.search(r"Of its (\d+) numbers (\d+) were equal in all", contributing())
+    assert (int(said[1]), int(said[2])) == (len(spread), len(equal))
+    assert set(spread) - set(equal) == MUST_MOVE  # "The other three must move"
+
+
+def test_memory_and_disk_stay_flat_over_five_rounds():
+    rounds = [soak(f"round {n}") for n in range(1, 6)]
+    memory = [one["peak_mb"] for one in rounds]
+    assert max(memory) <= 1.05 * min(memory)
+    assert len({one["files"] for one in rounds}) == 1
+    (disk,) = {round(one["disk_mb"]) for one in rounds}
+    said = re.search(r"took ([\d,]+) to ([\d,]+) MB, `data/` held (\d+) MB", contributing())
+    assert [int(n.replace(",", "")) for n in said.groups()] == [min(memory), max(memory), disk]
+
+
+def test_another_processor_moves_two_pictures_at_most():
+    here, there = soak("lessons in the last round"), soak("lessons in the record then")
+    apart = {name: round(abs(value - there[name]), 6) for name, value in here.items()}
+    moved = {name: value for name, value in apart.items() if value and name not in MUST_MOVE}
+    assert moved.pop("04 worst_two_percent_loss_share") == pytest.approx(0.08, abs=0.005)
+    assert max(moved.values()) <= 2 / here["04 test_pictures"]
+    assert {name[:2] for name in moved} == {"02", "03", "04"} and len(moved) == 4
+
+
+def contributing():
+    return " ".join((ROOT / "CONTRIBUTING.md").read_text("utf-8").split())
+
+
 def test_readmes_quarter_and_half_are_the_benchmarks():
     speed = bench("speed")
     assert 0.2 <= speed["vgg16_split_epoch_ms"] / speed["vgg16_plain_tuned_epoch_ms"] <= 0.3
