@@ -76,7 +76,7 @@ def remove_stale_partials(folder: Path, older_than_seconds: float = 86_400) -> i
         older_than_seconds: younger ones may belong to a run that is still going on.
     """
     removed = 0
-    for partial in Path(folder).glob(".*.partial"):
+    for partial in Path(folder).glob(".*.partial*"):
         try:
             if time.time() - partial.stat().st_mtime > older_than_seconds:
                 if partial.is_dir():

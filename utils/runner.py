@@ -7,20 +7,20 @@ import logging
 import os
 import re
 import shutil
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import papermill
-import psutil
 import yaml
 from jinja2 import DictLoader
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
 from utils import plots, tables
-from utils.folders import ROOT, data_dir, whole_file
+from utils.folders import ROOT, data_dir, remove_stale_partials, whole_file
 from utils.results import MIME
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -156,11 +156,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
         return Run(lesson, output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    for left in folder.glob(".*.ipynb"):  # by a run that was killed
-        process = left.stem.rpartition(".")[2]
-        if process.isdigit() and not psutil.pid_exists(int(process)):
-            left.unlink(missing_ok=True)  # another run may have been faster
-    partial = folder / f".{lesson}.{os.getpid()}.ipynb"  # another process may run the same lesson
+    remove_stale_partials(folder)
+    partial = folder / f".{lesson}.{uuid.uuid4().hex[:8]}.partial.ipynb"  # others may run it, too
     failed = folder / f"{lesson}.failed.ipynb"
     try:
         papermill.execute_notebook(

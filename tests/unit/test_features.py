@@ -225,7 +225,9 @@ def test_a_file_that_is_being_written_is_not_removed(tmp_path):
     (tmp_path / ".young.partial").touch()
     (tmp_path / ".old folder.partial" / "inside").mkdir(parents=True)
     os.utime(tmp_path / ".old folder.partial", (0, 0))
-    assert remove_stale_partials(tmp_path) == 1
+    (tmp_path / ".old.partial.ipynb").touch()
+    os.utime(tmp_path / ".old.partial.ipynb", (0, 0))
+    assert remove_stale_partials(tmp_path) == 2
     assert [p.name for p in tmp_path.iterdir()] == [".young.partial"]
     assert remove_stale_partials(tmp_path / "missing") == 0
 
