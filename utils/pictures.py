@@ -76,4 +76,4 @@ def write(path: Path, image: Image.Image) -> None:
     kind, options = {".jpg": ("JPEG", {"quality": 92}), ".png": ("PNG", {})}[path.suffix]
     image.save(content, kind, **options)
     with whole_file(path) as partial:
-        partial.write_bytes(content.getbuffer())
+        partial.write_bytes(content.getvalue())
