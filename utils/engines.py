@@ -95,7 +95,10 @@ def _tensorflow(base):
 def _openvino(base):
     sys.modules.setdefault("openvino_telemetry", None)  # not there, as far as OpenVINO can tell
     import openvino
+    from openvino.frontend.tensorflow import utils as reader
 
+    # Asking for TensorFlow's version in OpenVINO's own way fails on Python 3.13 (openvino #32482).
+    reader.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
     pixels = tf.TensorSpec((_AT_A_TIME, *base.input_shape[1:]), "float32")
     graph = tf.function(lambda images: base(images, training=False), input_signature=[pixels])
     # Full precision: on processors with bfloat16 it would take that, and differ visibly.
