@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -149,9 +149,14 @@ def work(draw: Callable[..., Image.Image]) -> None:
         print(flush=True)
 
 
-def finish(partial: Path, folder: Path) -> None:
-    """Give a complete set its name; if another lesson drew the same set meanwhile, keep that."""
+@contextmanager
+def whole_set(partial: Path, folder: Path):
+    """Give what is drawn inside the `with` its name; if another lesson was faster, keep that one's.
+
+    The other may finish at any time, and takes away the folder that both draw into.
+    """
     try:
+        yield
         partial.rename(folder)
     except OSError:
         if not folder.is_dir():

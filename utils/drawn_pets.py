@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from utils.drawing import Pen, background, draw_files, finish, loose_shape, shade, work
+from utils.drawing import Pen, background, draw_files, loose_shape, shade, whole_set, work
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -197,11 +197,11 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
     """
     partial = folder.with_name(f".{folder.name}.seed{seed}")
     first = 0
-    for split, count in SPLIT_COUNTS.items():
-        per_class = count // len(CLASS_NAMES)
-        draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
-        first += per_class
-    finish(partial, folder)
+    with whole_set(partial, folder):
+        for split, count in SPLIT_COUNTS.items():
+            per_class = count // len(CLASS_NAMES)
+            draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
+            first += per_class
 
 
 if __name__ == "__main__":

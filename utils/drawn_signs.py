@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from utils.drawing import Pen, any_colour, background, draw_files, finish, loose_shape, shade, work
+from utils.drawing import (
+    Pen,
+    any_colour,
+    background,
+    draw_files,
+    loose_shape,
+    shade,
+    whole_set,
+    work,
+)
 
 CLASS_NAMES = ["ahead", "bend_left", "bend_right", "bump", "crossing", "left", "limit_30"]
 CLASS_NAMES += ["limit_50", "limit_80", "no_entry", "right", "stop"]
@@ -149,17 +158,17 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
     """
     partial = folder.with_name(f".{folder.name}.seed{seed}")
     first = 0
-    for split, tracks in SPLIT_TRACKS.items():
-        jobs = []
-        for class_name in CLASS_NAMES:
-            (partial / split / class_name).mkdir(parents=True, exist_ok=True)
-            for track in range(first, first + tracks):
-                for frame in range(FRAMES):
-                    path = partial / split / class_name / f"{track:05d}_{frame:05d}.png"
-                    jobs.append([str(path), seed, track, frame, class_name])
-        draw_files("utils.drawn_signs", jobs, f"Drawing {split} signs")
-        first += tracks
-    finish(partial, folder)
+    with whole_set(partial, folder):
+        for split, tracks in SPLIT_TRACKS.items():
+            jobs = []
+            for class_name in CLASS_NAMES:
+                (partial / split / class_name).mkdir(parents=True, exist_ok=True)
+                for track in range(first, first + tracks):
+                    for frame in range(FRAMES):
+                        path = partial / split / class_name / f"{track:05d}_{frame:05d}.png"
+                        jobs.append([str(path), seed, track, frame, class_name])
+            draw_files("utils.drawn_signs", jobs, f"Drawing {split} signs")
+            first += tracks
 
 
 if __name__ == "__main__":

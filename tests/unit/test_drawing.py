@@ -28,8 +28,18 @@ def test_who_finishes_second_keeps_what_is_there(tmp_path):
     for name in ("partial", "folder"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a").write_text(name)
-    drawing.finish(tmp_path / "partial", tmp_path / "folder")
+    with drawing.whole_set(tmp_path / "partial", tmp_path / "folder"):
+        pass
     assert (tmp_path / "folder" / "a").read_text() == "folder"
     assert not (tmp_path / "partial").exists()
-    with pytest.raises(OSError):
-        drawing.finish(tmp_path / "nothing", tmp_path / "elsewhere")
+    with pytest.raises(OSError), drawing.whole_set(tmp_path / "nothing", tmp_path / "elsewhere"):
+        pass
+
+
+def test_who_is_overtaken_while_drawing_keeps_what_is_there(tmp_path):
+    partial, folder = tmp_path / "partial", tmp_path / "folder"
+    partial.mkdir()
+    with drawing.whole_set(partial, folder):
+        partial.rename(folder)  # another lesson has finished
+        raise FileNotFoundError("the file that was being written")
+    assert folder.is_dir() and not partial.exists()
