@@ -7,7 +7,7 @@ converted weights are the ones in circulation. Lesson 13 uses it.
 
 from pathlib import Path
 
-from utils.backbones import entry
+from utils.backbones import entry, plausible
 from utils.framework import keras, layers, tf
 from utils.unpickler import read_dictionary
 
@@ -106,6 +106,10 @@ def load_weights(model: keras.Model, path: Path) -> None:
             raise ValueError(
                 f"{path}: {layer.name} has the shapes {shapes} but the model needs "
                 f"{[tuple(weight.shape) for weight in layer.weights]}: it is of another network"
+            )
+        if not plausible(arrays):
+            raise ValueError(
+                f"{path}: {layer.name} holds numbers that no training gives: it is damaged"
             )
         wanted.append((layer, arrays))
     for layer, arrays in wanted:

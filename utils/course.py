@@ -131,12 +131,14 @@ def _lab(options):
         folder = runner.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
     # No news fetched or asked about, no updates looked for: nothing leaves the computer unasked.
-    quiet = [
+    # What goes to a kernel and back is encrypted, where ZeroMQ can do that.
+    private = [
         f"--LabApp.app_settings_dir={runner.PROFILES / 'jupyterlab'}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--MappingKernelManager.transport_encryption={runner.ENCRYPTION}",
     ]
-    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}", *quiet]
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}", *private]
     return subprocess.call([*command, *options.options])
 
 

@@ -18,6 +18,7 @@ import requests
 from utils import progress
 from utils.folders import remove_stale_partials, whole_file
 
+TIMEOUT = (10, 60)  # seconds: to connect, and of silence between two pieces
 ATTEMPTS = 3  # at a server that says it is busy (status 500 and above)
 
 
@@ -102,7 +103,7 @@ def _fetch(archive, file, bar):
     headers = {"Accept-Encoding": "identity"}  # bytes as they are, so that they can be counted
     if file.tell():
         headers["Range"] = f"bytes={file.tell()}-"
-    with requests.get(archive.url, headers=headers, stream=True, timeout=(10, 60)) as response:
+    with requests.get(archive.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise ValueError("for it is a web page, perhaps a login page")

@@ -36,7 +36,7 @@ _STAGES = [
 
 def EfficientNetLite0(
     include_top: bool = True,
-    weights: str | Path | None = "imagenet",
+    weights: str | None = "imagenet",
     input_tensor=None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     classes: int = 1000,
@@ -45,7 +45,7 @@ def EfficientNetLite0(
 
     Args:
         include_top: with the pooling and the 1,000-class layer, or without (the conv base).
-        weights: "imagenet", a path to a `.pth` file of this architecture, or None for random.
+        weights: "imagenet", or None for random.
         input_tensor: Keras tensor to build on, of already scaled pixels; or None for a new input.
         input_shape: (height, width, 3) of a new input.
         classes: number of classes of the top.
@@ -55,7 +55,7 @@ def EfficientNetLite0(
         feature map (height/32, width/32, 1280), or class probabilities with the top.
 
     Raises:
-        ValueError: if a weights file is damaged or of another architecture.
+        ValueError: if the package's weights are damaged, or a top of other classes wants them.
 
     Taught in lesson 01.
     """
@@ -75,8 +75,7 @@ def EfficientNetLite0(
     source = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
     model = keras.Model(source, x, name="efficientnet_lite0")
     if weights is not None:
-        path = weights_path() if weights == "imagenet" else Path(weights)
-        load_weights(model, path, WEIGHTS_SHA256 if weights == "imagenet" else None)
+        load_weights(model, weights_path())
     return model
 
 
@@ -118,21 +117,20 @@ def weights_path() -> Path:
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
-def load_weights(model: keras.Model, path: Path, sha256: str | None = None) -> None:
-    """Put the tensors of a `.pth` file into a model; all of them, or none.
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Put the tensors of the package's `.pth` file into a model; all of them, or none.
 
     Args:
         model: an `EfficientNetLite0`, with or without top.
-        path: file in PyTorch's (pre-1.6) format with this architecture's tensor names.
-        sha256: digest the file must have, or None to skip that check.
+        path: the file, in PyTorch's (pre-1.6) format.
 
     Raises:
-        ValueError: if the file is damaged, would run code, or is of another architecture.
+        ValueError: if it is not the package's file to the last bit, or the model is another one.
 
     Taught in lesson 01.
     """
     content = Path(path).read_bytes()
-    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{path} is damaged (wrong sha256): reinstall the package it came with")
     tensors = read_tensors(content, str(path))
     wanted = {}

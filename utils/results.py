@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import json
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -116,7 +117,7 @@ def recall(lesson: str, profile: str) -> tuple[dict, str]:
     Taught in lesson 04.
     """
     own = cache_dir() / "results" / profile / f"{lesson}.json"
-    if own.exists():
+    with suppress(OSError, ValueError):  # not run yet, or damaged
         return json.loads(own.read_text("utf-8"))["numbers"], "your run"
     stored = load_stored(profile).get(lesson)
     return (stored["numbers"], "the course's record") if stored else ({}, "not run yet")

@@ -15,9 +15,11 @@ from pathlib import Path
 import nbformat
 import papermill
 import yaml
+import zmq
 from jinja2 import DictLoader
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from utils import plots, tables
 from utils.folders import ROOT, data_dir, remove_stale_partials, whole_file
@@ -25,6 +27,8 @@ from utils.results import MIME
 
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
+# Of what goes to and from a kernel: on a shared computer others could read it.
+ENCRYPTION = "auto" if zmq.has("curve") else "disabled"
 _MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
 
 
@@ -168,6 +172,7 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
             cwd=NOTEBOOKS,
             execution_timeout=cell_timeout,
             progress_bar={"desc": f"{position} {lesson}".strip()},
+            config=Config({"KernelManager": {"transport_encryption": ENCRYPTION}}),
         )
     except Exception as error:
         with suppress(FileNotFoundError):

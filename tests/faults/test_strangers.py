@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import backbones, bottleneck, datasets, drawn_pets, features, pictures
+from tests.unit.test_unpickler import old_npy
+from utils import (
+    alexnet,
+    backbones,
+    bottleneck,
+    datasets,
+    drawn_pets,
+    efficientnet_lite,
+    features,
+    pictures,
+)
 from utils.framework import keras
 
 # -- weights
@@ -69,6 +79,71 @@ def test_weights_that_no_training_gives(tally, home, tmp_path, value):
         assert refused(home, (tmp_path / "a.weights.h5").read_bytes())
 
 
+@pytest.fixture(scope="module")
+def pickled():
+    """AlexNet and its weights as a pickled `.npy`, with numbers as training leaves them."""
+    model, rng = alexnet.AlexNet(), np.random.default_rng(1)
+    small = {
+        layer.name: [rng.normal(0, 0.01, w.shape).astype("float32") for w in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
+    return model, old_npy(small)
+
+
+def alexnet_refuses(model, path, content):
+    path.write_bytes(content)
+    try:
+        alexnet.load_weights(model, path)
+    except ValueError as error:
+        assert "\n" not in str(error) and str(path) in str(error)
+        return True
+    return False
+
+
+def test_pickled_weights_cut_short_flipped_or_of_another_network(tally, tmp_path, pickled):
+    model, good = pickled
+    path = tmp_path / "bvlc_alexnet.npy"
+    assert not alexnet_refuses(model, path, good)
+    before = model.get_layer("fc8").get_weights()[0]
+    for share in (0.001, 0.5, 0.9999):
+        with tally.attempt("weights file truncated"):
+            assert alexnet_refuses(model, path, good[: int(share * len(good))])
+    for offset in (100, 999):
+        spoilt = np.frombuffer(good, "uint8").copy()
+        spoilt[offset::1000] ^= 0xFF
+        with tally.attempt("weights file, every 1,000th byte flipped"):
+            assert alexnet_refuses(model, path, spoilt.tobytes())
+    with tally.attempt("weights of another network"):
+        assert alexnet_refuses(model, path, old_npy({"conv1": [np.ones((3, 3)), np.ones(3)]}))
+    assert np.array_equal(before, model.get_layer("fc8").get_weights()[0])
+
+
+def test_the_packages_weights_cut_short_or_flipped(tally, tmp_path):
+    good = efficientnet_lite.weights_path().read_bytes()
+    model = efficientnet_lite.EfficientNetLite0(weights=None)
+    flipped = np.frombuffer(good, "uint8").copy()
+    flipped[500::1000] ^= 0xFF
+    one = bytearray(good)
+    one[len(one) // 2] ^= 1
+    for fault, content in {
+        "weights file truncated": good[:-1],
+        "weights file, every 1,000th byte flipped": flipped.tobytes(),
+        "weights file with a known digest, one bit flipped": bytes(one),
+    }.items():
+        (tmp_path / "a.pth").write_bytes(content)
+        with tally.attempt(fault), pytest.raises(ValueError, match=r"a\.pth is damaged"):
+            efficientnet_lite.load_weights(model, tmp_path / "a.pth")
+
+
+def test_weights_of_another_network(tally, home, tmp_path):
+    for other in (keras.applications.MobileNet, keras.applications.VGG16):
+        made = other(include_top=False, weights=None, input_shape=(32, 32, 3))
+        made.save_weights(tmp_path / "other.weights.h5")
+        with tally.attempt("weights of another network"):
+            assert refused(home, (tmp_path / "other.weights.h5").read_bytes())
+
+
 # -- things that would run
 
 
@@ -89,10 +164,11 @@ def nothing_ran(tmp_path, monkeypatch):
 
 
 def test_a_pack_that_would_run_code(tally, tmp_path, nothing_ran):
-    good = np.zeros((2, 1, 1, 3), "float32")
-    for part in ("features", "labels", "class_names", "file_names", "digests", "about"):
-        evil = {part: np.array([Evil()], object)}
-        np.savez(tmp_path / "a.npz", **({"features": good, "labels": np.zeros(2, "int32")} | evil))
+    good = {"features": np.zeros((2, 1, 1, 3), "float32"), "labels": np.zeros(2, "int32")}
+    good |= {name: np.array(["a", "b"]) for name in ("class_names", "file_names", "digests")}
+    good["about"] = np.array("{}")
+    for part in good:
+        np.savez(tmp_path / "a.npz", **(good | {part: np.array([Evil()], object)}))
         with tally.attempt("a pickle that would run code"), pytest.raises(bottleneck.PackError):
             bottleneck.read(tmp_path / "a.npz")
 

@@ -112,7 +112,6 @@ def write_cut_short(path):
     path.write_bytes(path.read_bytes()[:100_000])
 
 
-@pytest.mark.filterwarnings("ignore:Skipping nested container")
 @pytest.mark.parametrize("write", [write_other, write_nonsense, write_cut_short])
 def test_weights_that_do_not_fit_are_refused_in_one_sentence(home, write):
     path = home / "weights" / "vgg16.weights.h5"

@@ -138,6 +138,17 @@ def test_a_server_without_parts_is_not_asked_for_ever(tally, breaking, tmp_path)
         assert breaking.starts == [0, 0] and list(tmp_path.iterdir()) == []
 
 
+def test_a_server_that_falls_silent_is_not_waited_for(tally, breaking, tmp_path, monkeypatch):
+    """It keeps the connection and says no more; asked again, it goes on."""
+    monkeypatch.setattr(downloads, "TIMEOUT", (5, 0.5))
+    breaking.pause = 60
+    begun = time.monotonic()
+    with tally.attempt("a slow or busy server"):
+        path = download(archive(breaking, LONG), tmp_path / "pets.zip", "")
+        assert path.read_bytes() == LONG and len(breaking.starts) == 3
+        assert time.monotonic() - begun < 30
+
+
 def test_a_slow_server_is_waited_for(tally, breaking, tmp_path):
     breaking.gives, breaking.pause = len(LONG), 0.5
     with tally.attempt("a slow or busy server"):

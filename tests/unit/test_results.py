@@ -34,6 +34,13 @@ def test_the_courses_record_is_the_second_choice(home, stored):
     assert results.recall("02_x", "drawn") == ({"a": 1}, "the course's record")
 
 
+def test_a_damaged_result_counts_as_none(home, stored):
+    record()
+    (path,) = (home / "cache" / "results").rglob("*.json")
+    path.write_text(path.read_text()[:50])  # as a power failure leaves it
+    assert results.recall("02_x", "smoke") == ({}, "not run yet")
+
+
 def test_storing_keeps_what_was_there_in_order(stored):
     results.store({"04": {"n": 1}}, "drawn")
     results.store({"02": {"n": 2}}, "drawn")

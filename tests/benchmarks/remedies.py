@@ -1,0 +1,354 @@
+"""Take each remedy for a fault away, one at a time, and see that its test then fails.
+
+    python -m tests.benchmarks.remedies [part of a fault's name]
+
+A test of a fault that passes without the remedy proves nothing. All tests named below must pass on
+a copy of the course as it is; then each change is made in that copy, its test must fail, and the
+change is taken back. Some ten minutes on two quiet cores. Writes notebooks/results/remedies.json.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import results
+from utils.folders import ROOT
+
+KILLED, STRANGERS, CLASSROOM = (
+    f"tests/faults/test_{name}.py" for name in ("killed", "strangers", "classroom")
+)
+DOWNLOADS = "tests/unit/test_downloads.py"
+# An array written in place and read without its digest, as a plain cache would do it.
+IN_PLACE = (
+    "utils/arrays.py",
+    '    dtype = dtype.newbyteorder("<")\n',
+    '    values, at = np.lib.format.open_memmap(path, "w+", dtype, shape), 0\n'
+    "    for piece in compute():\n"
+    "        values[at : at + len(piece)] = piece\n"
+    "        at += len(piece)\n"
+    "    return\n"
+    "    dtype = dtype\n",
+)
+NO_DIGEST = (
+    "utils/arrays.py",
+    '        if digest != path.with_suffix(".sha256").read_text().strip():\n',
+    "        if False:\n",
+)
+# Files that get their names before they are complete.
+NOT_WHOLE = (
+    "utils/folders.py",
+    '    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")\n',
+    "    partial = path\n",
+)
+NOT_REMOVED = (
+    "utils/folders.py",
+    "error above\n            partial.unlink()\n",
+    "error above\n            pass\n",
+)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What helps against a fault: the change that takes it away, and the test that must notice."""
+
+    fault: str  # as README's table calls it
+    changes: list[tuple[str, str, str]]  # file, what stands there once, what takes its place
+    test: str  # words after `pytest`
+
+
+REMEDIES = [
+    Remedy(
+        "`kill -9` while downloading and unpacking",
+        [NOT_WHOLE, NOT_REMOVED],
+        f"{KILLED} -k downloading",
+    ),
+    Remedy(
+        "`kill -9` while drawing",
+        [
+            (
+                "utils/drawn_pets.py",
+                'partial = folder.with_name(f".{folder.name}.seed{seed}")',
+                "partial = folder",
+            )
+        ],
+        f"{KILLED} -k drawing",
+    ),
+    Remedy("`kill -9` while extracting", [IN_PLACE, NO_DIGEST], f"{KILLED} -k extracting"),
+    Remedy("`kill -9` while writing the cache", [IN_PLACE, NO_DIGEST], f"{KILLED} -k writing"),
+    Remedy(
+        "`kill -9` while recording results",
+        [NOT_WHOLE, NOT_REMOVED],
+        f"{KILLED} -k recording",
+    ),
+    Remedy(
+        "a cache folder that turns read-only",
+        [("utils/arrays.py", "if os.access(folder, os.W_OK):", "if True:")],
+        f"{CLASSROOM} -k turns_read_only",
+    ),
+    Remedy(
+        "a clock set back or forward",
+        [
+            (
+                "utils/folders.py",
+                "if time.time() - partial.stat().st_mtime > older",
+                "if abs(time.time() - partial.stat().st_mtime) > older",
+            )
+        ],
+        f"{CLASSROOM} -k clock",
+    ),
+    Remedy(
+        "a download that breaks off half-way",
+        [("utils/downloads.py", "    if file.tell():\n", "    if False:\n")],
+        f"{DOWNLOADS} -k where_it_broke",
+    ),
+    Remedy(
+        "a full disk, then room again",
+        [NOT_REMOVED],
+        f"{CLASSROOM} -k a_full_disk",
+    ),
+    Remedy(
+        "a full disk, then room again",
+        [
+            (
+                "utils/pictures.py",
+                "        partial.write_bytes(content.getvalue())\n",
+                "        image.save(partial, kind, **options)\n",
+            )
+        ],
+        f"{CLASSROOM} -k drawing_on",
+    ),
+    Remedy(
+        "a pack that is none",
+        [
+            (
+                "utils/bottleneck.py",
+                "(ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)",
+                "OSError",
+            )
+        ],
+        f"{STRANGERS} -k calls_itself",
+    ),
+    Remedy(
+        "a pickle that would run code",
+        [("utils/bottleneck.py", "allow_pickle=False", "allow_pickle=True")],
+        f"{STRANGERS} -k pack_that_would",
+    ),
+    Remedy(
+        "a pickle that would run code",
+        [
+            ("utils/unpickler.py", "if (module, name) not in self.allowed:", "if False:"),
+            (
+                "utils/unpickler.py",
+                "return self.allowed[module, name]",
+                "return self.allowed.get((module, name)) or super().find_class(module, name)",
+            ),
+        ],
+        "tests/unit/test_unpickler.py",
+    ),
+    Remedy(
+        "a pickle that would run code",
+        [
+            (
+                "utils/framework.py",
+                "layers = keras.layers\n",
+                "layers = keras.layers\nkeras.config.enable_unsafe_deserialization()\n",
+            )
+        ],
+        f"{STRANGERS} -k lambda",
+    ),
+    Remedy(
+        "a server that answers wrongly",
+        [("utils/downloads.py", "        response.raise_for_status()\n", "")],
+        f"{DOWNLOADS} -k bad_answer",
+    ),
+    Remedy(
+        "a server that answers wrongly",
+        [("utils/downloads.py", '.startswith("text/html"):', '.startswith("nothing"):')],
+        f"{DOWNLOADS} -k bad_answer",
+    ),
+    Remedy(
+        "a server that answers wrongly",
+        [("utils/downloads.py", "    if size != archive.size:\n", "    if False:\n")],
+        f"{DOWNLOADS} -k bad_answer",
+    ),
+    Remedy(
+        "a server that answers wrongly",
+        [("utils/downloads.py", "        if digest != archive.sha256:\n", "        if False:\n")],
+        f"{DOWNLOADS} -k bad_answer",
+    ),
+    Remedy(
+        "a slow or busy server",
+        [("utils/downloads.py", "ATTEMPTS = 3 ", "ATTEMPTS = 1 ")],
+        f"{DOWNLOADS} -k busy",
+    ),
+    Remedy(
+        "a slow or busy server",
+        [("utils/downloads.py", "timeout=TIMEOUT", "timeout=None")],
+        f"{DOWNLOADS} -k silent",
+    ),
+    Remedy(
+        "an archive cut short or damaged",
+        [
+            (
+                "utils/downloads.py",
+                "(ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)",
+                "ValueError",
+            )
+        ],
+        f"{DOWNLOADS} -k truncated_tar",
+    ),
+    Remedy(
+        "an archive that grows",
+        [("utils/downloads.py", "for _, _, size, _ in members) > limit:", "for _ in ()) > limit:")],
+        f"{DOWNLOADS} -k grows",
+    ),
+    Remedy(
+        "an archive that reaches outside its folder",
+        [
+            (
+                "utils/downloads.py",
+                "                _check_member(name, plain)\n",
+                "                pass\n",
+            )
+        ],
+        f"{DOWNLOADS} -k reaches_outside",
+    ),
+    Remedy(
+        "damaged or odd pictures (each file)",
+        [("utils/sources.py", "        pictures.read(path, (64, 64))\n", "")],
+        f"{STRANGERS} -k mutated",
+    ),
+    Remedy(
+        "lessons at once on one cache",
+        [("utils/runner.py", "{uuid.uuid4().hex[:8]}.partial.ipynb", "partial.ipynb")],
+        f"{CLASSROOM} -k two_lessons",
+    ),
+    Remedy(
+        "pictures with the camera's rotation mark",
+        [("utils/pictures.py", "    image = ImageOps.exif_transpose(image)\n", "")],
+        f"{STRANGERS} -k upright",
+    ),
+    Remedy(
+        "ten learners on one shared read-only data folder",
+        [
+            (
+                "utils/datasets.py",
+                'memory = cache_dir() / "pictures" / f"{_short_digest(str(folder))}.json"',
+                'memory = folder / ".pictures.json"',
+            ),
+            (
+                "utils/datasets.py",
+                '        print(f"Not remembered for next',
+                '        raise\n        print(f"',
+            ),
+        ],
+        f"{CLASSROOM} -k ten_learners",
+    ),
+    Remedy(
+        "weights file truncated",
+        [
+            (
+                "utils/backbones.py",
+                "    except Exception as error:  # h5py",
+                "    except ZeroDivisionError as error:  # h5py",
+            )
+        ],
+        f"{STRANGERS} -k test_truncated_weights",
+    ),
+    Remedy(
+        "weights file, every 1,000th byte flipped",
+        [
+            (
+                "utils/backbones.py",
+                "    except Exception as error:  # h5py",
+                "    except ZeroDivisionError as error:  # h5py",
+            )
+        ],
+        f"{STRANGERS} -k thousandth",
+    ),
+    Remedy(
+        "weights file, every 1,000th byte flipped",
+        [("utils/alexnet.py", "        if not plausible(arrays):\n", "        if False:\n")],
+        f"{STRANGERS} -k pickled_weights",
+    ),
+    Remedy(
+        "weights file with a known digest, one bit flipped",
+        [
+            (
+                "utils/efficientnet_lite.py",
+                "    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:\n",
+                "    if False:\n",
+            )
+        ],
+        f"{STRANGERS} -k packages_weights",
+    ),
+    Remedy(
+        "weights of another network",
+        [("utils/alexnet.py", "        if shapes != [tuple(", "        if False and [tuple(")],
+        f"{STRANGERS} -k pickled_weights",
+    ),
+    Remedy(
+        "weights that are no numbers, or absurd",
+        [("utils/backbones.py", "np.abs(array) < ABSURD", "True")],
+        f"{STRANGERS} -k no_training",
+    ),
+]
+
+
+def change(folder: Path, changes) -> None:
+    """Make changes in a copy of the course."""
+    for name, old, new in changes:
+        path = folder / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), "utf-8")
+
+
+def passes(folder: Path, test: str) -> bool:
+    """Run a test in the copy."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *test.split()]
+    place = {"COURSE_DATA_DIR": str(folder / "data"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | place, capture_output=True, text=True
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 5: no such test
+    assert "skipped" not in done.stdout, f"{test} was skipped"
+    return done.returncode == 0
+
+
+def main(wanted: str = "") -> int:
+    """Check the chosen remedies; returns 1 if a test did not notice."""
+    chosen = [remedy for remedy in REMEDIES if wanted in remedy.fault]
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    counts = {}
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "course"
+        for name in files:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+        for test in {remedy.test for remedy in chosen}:
+            assert passes(copy, test), f"{test} fails as it is"
+        for remedy in chosen:
+            change(copy, remedy.changes)
+            noticed = not passes(copy, remedy.test)
+            for name, *_ in remedy.changes:
+                shutil.copyfile(ROOT / name, copy / name)
+            print("noticed" if noticed else "NOT NOTICED", remedy.fault, remedy.test, flush=True)
+            numbers = counts.setdefault(remedy.fault, {"taken_away": 0, "noticed": 0})
+            numbers["taken_away"] += 1
+            numbers["noticed"] += noticed
+    about = {"lesson": "remedies", "profile": "faults", "headline": "noticed", "seed": 0}
+    entries = {
+        fault: about | {"numbers": numbers} | results.provenance()
+        for fault, numbers in counts.items()
+    }
+    results.store(entries, "remedies")
+    return int(any(one["noticed"] < one["taken_away"] for one in counts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
