@@ -15,7 +15,8 @@ lab: $(VENV)/.ready  ## open JupyterLab on the lessons; PROFILE=photos opens cop
 
 test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored notebooks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(RUN) -m pytest --cov=utils --nbval-lax tests notebooks
+	$(RUN) -m pytest --cov=utils tests
+	$(RUN) -m pytest -p tests.conftest --nbval-lax notebooks
 
 check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke run
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

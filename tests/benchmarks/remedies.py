@@ -272,7 +272,13 @@ REMEDIES = [
     ),
     Remedy(
         "weights file, every 1,000th byte flipped",
-        [("utils/alexnet.py", "        if not plausible(arrays):\n", "        if False:\n")],
+        [
+            (
+                "utils/unpickler.py",
+                "    except Exception as error:",
+                "    except ZeroDivisionError as error:",
+            )
+        ],
         f"{STRANGERS} -k pickled_weights",
     ),
     Remedy(
@@ -289,6 +295,11 @@ REMEDIES = [
     Remedy(
         "weights of another network",
         [("utils/alexnet.py", "        if shapes != [tuple(", "        if False and [tuple(")],
+        f"{STRANGERS} -k pickled_weights",
+    ),
+    Remedy(
+        "weights that are no numbers, or absurd",
+        [("utils/alexnet.py", "        if not plausible(arrays):\n", "        if False:\n")],
         f"{STRANGERS} -k pickled_weights",
     ),
     Remedy(

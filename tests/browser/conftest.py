@@ -1,17 +1,14 @@
 """A real Chromium, driven as a person would; without one these tests are skipped, and say so."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.conftest import CHROMIUM
 from utils.folders import ROOT
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 # Where pictures of the screen are kept to be looked at.
 SHOTS = Path(os.environ.get("COURSE_SHOTS_DIR") or ROOT / "data" / "shots")
 

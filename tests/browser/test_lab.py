@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import write_classes
+from tests.conftest import uncounted, write_classes
+from tests.notebooks.test_smoke import check_few_pictures
 from utils import runner
 from utils.folders import ROOT, data_dir
 from utils.results import MIME
@@ -34,7 +35,7 @@ def lab(tmp_path_factory):
         if (data_dir() / name).is_dir():
             (data / name).symlink_to(data_dir() / name)
     environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "XDG"))},
+        **{k: v for k, v in uncounted(os.environ).items() if not k.startswith(("JUPYTER", "XDG"))},
         "HOME": str(home),
         "COURSE_DATA_DIR": str(data),
         "COURSE_CACHE_DIR": str(home / "cache"),
@@ -60,6 +61,8 @@ def lab(tmp_path_factory):
     subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])],
                    env=environment, capture_output=True)  # fmt: skip
     server.wait(30)
+    said = (home / "server.log").read_text()
+    assert "http" in said and "without encryption" not in said
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +187,7 @@ def test_a_lesson_opened_by_a_click_and_run(desk, lab, lesson, shots):
     desk.set_viewport_size(LAPTOP)
     open_lesson(desk, lesson)
     notebook = run_all(desk, lab, lesson)
-    numbers(notebook)
+    check_few_pictures(lesson, numbers(notebook))
     look_through(desk, lesson, notebook, shots if lesson == LESSONS[2] else None, "laptop")
     if lesson == LESSONS[2]:
         desk.set_viewport_size(PROJECTOR)

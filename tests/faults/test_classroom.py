@@ -88,6 +88,7 @@ def test_a_cache_folder_that_turns_read_only(tally, home, read_only):
     pets, cache = write_classes(home / "pets", 10), home / "cache"
     expected = last_line(begin(EXTRACT, home / "mine", PETS=str(pets)))
     last_line(begin(LOOK, cache, PETS=str(pets)))
+    (cache / "features").mkdir()  # an earlier lesson could still write there
     read_only(cache)
     temporary = home / "temporary"
     temporary.mkdir()

@@ -88,7 +88,7 @@ def pickled():
         for layer in model.layers
         if layer.weights
     }
-    return model, old_npy(small)
+    return model, small
 
 
 def alexnet_refuses(model, path, content):
@@ -101,9 +101,9 @@ def alexnet_refuses(model, path, content):
     return False
 
 
-def test_pickled_weights_cut_short_flipped_or_of_another_network(tally, tmp_path, pickled):
-    model, good = pickled
-    path = tmp_path / "bvlc_alexnet.npy"
+def test_pickled_weights_from_a_stranger(tally, tmp_path, pickled):
+    model, arrays = pickled
+    path, good = tmp_path / "bvlc_alexnet.npy", old_npy(arrays)
     assert not alexnet_refuses(model, path, good)
     before = model.get_layer("fc8").get_weights()[0]
     for share in (0.001, 0.5, 0.9999):
@@ -116,6 +116,11 @@ def test_pickled_weights_cut_short_flipped_or_of_another_network(tally, tmp_path
             assert alexnet_refuses(model, path, spoilt.tobytes())
     with tally.attempt("weights of another network"):
         assert alexnet_refuses(model, path, old_npy({"conv1": [np.ones((3, 3)), np.ones(3)]}))
+    for value in (np.nan, 1e30):
+        kernel, bias = (array.copy() for array in arrays["conv3"])
+        bias[-1] = value
+        with tally.attempt("weights that are no numbers, or absurd"):
+            assert alexnet_refuses(model, path, old_npy(arrays | {"conv3": [kernel, bias]}))
     assert np.array_equal(before, model.get_layer("fc8").get_weights()[0])
 
 

@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 
+from tests.benchmarks.remedies import REMEDIES
 from utils import checks, results, runner, tables
 from utils.folders import ROOT
 
@@ -284,6 +285,25 @@ def test_most_changes_of_the_code_are_noticed():
     for one in stored.values():
         counts = one["numbers"]
         assert counts["killed"] / (counts["killed"] + counts["survived"]) >= 0.85
+
+
+# -- faults: a test of a fault proves something only if it fails without the remedy
+
+
+def test_every_fault_has_a_remedy_that_can_be_taken_away():
+    assert {remedy.fault for remedy in REMEDIES} == set(results.load_stored("faults"))
+    for remedy in REMEDIES:
+        for name, old, new in remedy.changes:
+            assert (ROOT / name).read_text("utf-8").count(old) == 1 and new != old, (name, old)
+
+
+def test_each_remedy_is_missed_by_its_test():
+    stored = results.load_stored("remedies")
+    counts = [one["numbers"] for one in stored.values()]
+    assert all(one["noticed"] == one["taken_away"] for one in counts)
+    assert sum(one["taken_away"] for one in counts) == len(REMEDIES)
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"{len(REMEDIES)} remedies were taken away, one at a time" in readme
 
 
 # -- the core five times in a row, as CONTRIBUTING tells it
