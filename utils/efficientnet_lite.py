@@ -55,10 +55,13 @@ def EfficientNetLite0(
         feature map (height/32, width/32, 1280), or class probabilities with the top.
 
     Raises:
-        ValueError: if the package's weights are damaged, or a top of other classes wants them.
+        ValueError: for other `weights`, if the package's are damaged, or if a top of other classes
+            wants them.
 
     Taught in lesson 01.
     """
+    if weights not in ("imagenet", None):
+        raise ValueError(f"weights must be 'imagenet' or None, not {weights!r}")
     inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(inputs)
     x = _normalise(x, "stem")

@@ -83,12 +83,12 @@ def test_weights_that_no_training_gives(tally, home, tmp_path, value):
 def pickled():
     """AlexNet and its weights as a pickled `.npy`, with numbers as training leaves them."""
     model, rng = alexnet.AlexNet(), np.random.default_rng(1)
-    small = {
+    arrays = {
         layer.name: [rng.normal(0, 0.01, w.shape).astype("float32") for w in layer.weights]
         for layer in model.layers
         if layer.weights
     }
-    return model, small
+    return model, arrays
 
 
 def alexnet_refuses(model, path, content):
