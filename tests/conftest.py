@@ -24,11 +24,6 @@ CHROMIUM = next(
 )
 
 
-def uncounted(environment):
-    """An environment for kernels: counting the lines that they reach takes a quarter longer."""
-    return {k: v for k, v in environment.items() if not k.startswith("COVERAGE_")}
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """Empty data, cache and weights folders for one test."""
