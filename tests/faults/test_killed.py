@@ -112,9 +112,9 @@ def undisturbed(script, home, **more):
     """Seconds of the work, and the digest of what it made."""
     process = start(script, home, **more)
     begun = time.monotonic()
-    said = process.stdout.read().strip().splitlines()[-1]
-    assert process.wait() == 0
-    return time.monotonic() - begun, said
+    said = process.stdout.read()
+    assert process.wait() == 0, f"it stopped: {said}"
+    return time.monotonic() - begun, said.strip().splitlines()[-1]
 
 
 def killed(script, home, seconds, **more):
