@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import drawn_pets, results
+from utils import results
+from utils.sources import drawn_pets
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -71,7 +72,7 @@ def lite():
 def toy():
     """A tiny ConvBase for 32 px pictures, with batch norm, random weights, and two blocks."""
     from utils.backbones import ConvBase
-    from utils.framework import keras, layers
+    from utils.base.framework import keras, layers
 
     keras.utils.set_random_seed(7)
     inputs = keras.Input((32, 32, 3), name="pixels")

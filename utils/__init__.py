@@ -1,9 +1,20 @@
 """The course's helper module: one idea a file, and data flows one way through them.
 
-folders → arrays → framework → progress → downloads → pictures → drawing → drawn_pets →
-drawn_signs → sources → datasets → unpickler → efficientnet_lite → backbones → alexnet → engines →
-features → views → models → checks → plots → results → bottleneck → tables → runner → environment →
-course
+A learner's own rooms, in the order of the lessons:
+
+- `datasets`: a data set is three lists of files with labels, fixed on disk
+- `backbones`: a pretrained base that takes pixels as they are
+- `features`: run the base once, keep what it says
+- `models`: a head; unfreeze from a block
+- `checks`: a claim is a check
+- `plots`, `results`: figures, and what a lesson measured
+- `bottleneck`: features as files (lesson 12); `course`: the command line
+
+Machinery has rooms of its own (`base`, `sources`, `running`), and nobody has to enter them to
+understand a lesson. Each room imports only from rooms named before it:
+
+base → checks → plots → sources → results → datasets → backbones → models → features → bottleneck →
+running → course.
 """
 
 import os

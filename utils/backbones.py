@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.efficientnet_lite import EfficientNetLite0, weights_path
-from utils.folders import weights_dir
-from utils.framework import keras, layers
+from utils.base.folders import weights_dir
+from utils.base.framework import keras, layers
+from utils.sources.efficientnet_lite import EfficientNetLite0, weights_path
 
 ABSURD = 1e6  # no weight or average of a trained network is as large; damaged bytes often are
 

@@ -13,9 +13,9 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from utils import backbones, checks, features
+from utils.base.folders import whole_file
+from utils.base.framework import keras, layers
 from utils.datasets import DataSet, Split
-from utils.folders import whole_file
-from utils.framework import keras, layers
 from utils.results import provenance
 
 FORMAT = 1

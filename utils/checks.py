@@ -8,8 +8,8 @@ import numpy as np
 import psutil
 from sklearn.metrics import confusion_matrix
 
+from utils.base.framework import keras
 from utils.datasets import DataSet
-from utils.framework import keras
 
 
 class CheckError(AssertionError):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.folders import ROOT, cache_dir, data_dir
+from utils.base.folders import ROOT, cache_dir, data_dir
 
 
 def set_seed(seed: int) -> None:
@@ -15,7 +15,7 @@ def set_seed(seed: int) -> None:
     On one machine with one thread layout the lessons then give the same numbers; on another
     processor sums are rounded in another order, and numbers are close but not equal.
     """
-    from utils.framework import keras
+    from utils.base.framework import keras
 
     keras.utils.set_random_seed(seed)
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    from utils.runner import CourseError
+    from utils.running.lessons import CourseError
 
     try:
         return options.action(options)
@@ -74,7 +74,7 @@ def _parser():
 
 
 def _check(options):
-    from utils.environment import report
+    from utils.running.environment import report
 
     text, good = report()
     print(text)
@@ -84,25 +84,26 @@ def _check(options):
 
 
 def _licences(options):
-    from utils.environment import licences
+    from utils.running.environment import licences
 
     print(licences())
     return 0
 
 
 def _run(options):
-    from utils import results, runner
+    from utils import results
+    from utils.running import lessons
 
-    chosen, runs = runner.choose(options.lessons), []
+    chosen, runs = lessons.choose(options.lessons), []
     for lesson in chosen:  # a wrong parameter is said before the first lesson starts
-        runner.parameters(lesson, options.profile)
+        lessons.parameters(lesson, options.profile)
     for number, lesson in enumerate(chosen, 1):
         position = f"{number}/{len(chosen)}"
-        runs.append(runner.run(lesson, options.profile, options.cell_timeout, position))
+        runs.append(lessons.run(lesson, options.profile, options.cell_timeout, position))
         if options.store:
             results.store({lesson: runs[-1].entry}, options.profile)
-            if not runner.parameters(lesson, options.profile):
-                runner.store_outputs(runs[-1])
+            if not lessons.parameters(lesson, options.profile):
+                lessons.store_outputs(runs[-1])
     print(_table(runs))
     return 0
 
@@ -124,19 +125,19 @@ def _table(runs):
 
 
 def _lab(options):
-    from utils import runner
+    from utils.running import lessons
 
-    folder = runner.NOTEBOOKS
+    folder = lessons.NOTEBOOKS
     if options.profile != "drawn":
-        folder = runner.prepare(options.profile)
+        folder = lessons.prepare(options.profile)
         print(f"Copies with the {options.profile} parameters are in {folder}")
     # No news fetched or asked about, no updates looked for: nothing leaves the computer unasked.
     # What goes to a kernel and back is encrypted, where ZeroMQ can do that.
     private = [
-        f"--LabApp.app_settings_dir={runner.PROFILES / 'jupyterlab'}",
+        f"--LabApp.app_settings_dir={lessons.PROFILES / 'jupyterlab'}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        f"--MappingKernelManager.transport_encryption={runner.ENCRYPTION}",
+        f"--MappingKernelManager.transport_encryption={lessons.ENCRYPTION}",
     ]
     command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={folder}", *private]
     return subprocess.call([*command, *options.options])
@@ -176,11 +177,11 @@ def _train_head(options):
 
 
 def _readme(options):
-    from utils import tables
+    from utils.running import readme
 
     path = ROOT / "README.md"
-    path.write_text(tables.update(path.read_text("utf-8")), "utf-8")
-    tables.save_arc()
+    path.write_text(readme.update(path.read_text("utf-8")), "utf-8")
+    readme.save_arc()
     return 0
 
 

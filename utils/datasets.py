@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import arrays, pictures, progress
-from utils.folders import cache_dir, data_dir, remove_stale_partials, whole_file
-from utils.sources import SOURCES, SPLITS, DataSetError, look_at, picture_files
+from utils.base import cache, pictures, progress
+from utils.base.folders import cache_dir, data_dir, remove_stale_partials, whole_file
+from utils.sources.registry import SOURCES, SPLITS, DataSetError, look_at, picture_files
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}  # of a folder that has no splits
 
@@ -108,7 +108,7 @@ class Split:
         """
         self.must_have_pictures()
         shape = (len(self), image_size, image_size, 3)
-        return arrays.kept(
+        return cache.kept(
             "pixels",
             self.key(str(image_size)),
             shape,
@@ -120,7 +120,7 @@ class Split:
 
     def key(self, what: str) -> str:
         """Name what is made of these pictures, in this order, and of `what`; lesson 01."""
-        digest = hashlib.sha256(f"{pictures.__name__} 1 {what}".encode())
+        digest = hashlib.sha256(f"pictures 1 {what}".encode())
         for file_digest in self.digests:
             digest.update(file_digest.encode())
         return digest.hexdigest()[:32]
@@ -149,7 +149,7 @@ class Split:
         Taught in lesson 00.
         """
         # Here, so that listing files does not wait for TensorFlow.
-        from utils.framework import tf, untuned
+        from utils.base.framework import tf, untuned
 
         if shuffle_seed is not None and self.name != "train":
             raise ValueError(f"the {self.name} split is never shuffled: leave shuffle_seed out")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import arrays, engines, progress
+from utils.base import cache, progress
+from utils.base.framework import keras, tf
 from utils.datasets import Split
-from utils.framework import keras, tf
+from utils.running import openvino
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def extract(
     base: keras.Model,
     split: Split,
     batch_size: int = 32,
-    engine: str | engines.Runner = "tensorflow",
+    engine: str | openvino.Runner = "tensorflow",
     dtype: str = "float32",
     change: Change | None = None,
 ) -> Features:
@@ -126,7 +127,7 @@ def extract(
         pictures.PictureError: a picture has become unreadable since `load`.
         OSError: the disk is full.
         datasets.DataSetError: a split without pictures.
-        engines.EngineError: the engine is missing, or disagrees with TensorFlow.
+        openvino.EngineError: the engine is missing, or disagrees with TensorFlow.
         ValueError: augmentation of pictures that are not for training; numbers beyond float16.
 
     Taught in lesson 01.
@@ -134,19 +135,19 @@ def extract(
     split.must_have_pictures()
     if change is not None and split.name != "train":
         raise ValueError(f"the {split.name} split is never augmented")
-    runner = engine if isinstance(engine, engines.Runner) else engines.Runner(base, engine)
+    runner = engine if isinstance(engine, openvino.Runner) else openvino.Runner(base, engine)
     how = () if (runner.engine, dtype) == ("tensorflow", "float32") else (runner.engine, dtype)
     if change is not None:
         how = (runner.engine, dtype, change.digest, change.seed, batch_size)
     try:
-        values, found = arrays.kept(
+        values, found = cache.kept(
             "features",
             cache_key(base, split, how),
             (len(split), *base.output_shape[1:]),
             dtype,
             lambda: _compute(runner, split, batch_size, dtype, change),
         )
-    except engines.EngineError as error:
+    except openvino.EngineError as error:
         if runner.asked != "auto":
             raise
         print(f"TensorFlow runs the base: {error}")
@@ -161,7 +162,7 @@ def _compute(runner, split, batch_size, dtype, change) -> Iterator[np.ndarray]:
         change.start(change.seed)  # whatever was drawn before: the name promises this view
     pixels = split.stored_pixels(base.input_shape[1])
     with progress.bar(total=len(split), desc=f"{base.name}, {split.name}") as bar:
-        for piece in arrays.pieces(pixels, batch_size):
+        for piece in cache.pieces(pixels, batch_size):
             images = piece.astype("float32")
             outputs = runner(images if change is None else change(images))
             if np.abs(outputs).max() > largest:

@@ -3,7 +3,7 @@
 import math
 
 from utils.backbones import ConvBase, in_block, unknown_block
-from utils.framework import keras, layers
+from utils.base.framework import keras, layers
 
 
 def head(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from utils.folders import ROOT, cache_dir, whole_file
+from utils.base.folders import ROOT, cache_dir, whole_file
 
 MIME = "application/vnd.transfer-learning-course.results+json"
 STORED = ROOT / "notebooks" / "results"

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils import engines, features
+from utils import features
+from utils.base.framework import keras, tf, untuned
 from utils.datasets import Split
-from utils.framework import keras, tf, untuned
+from utils.running import openvino
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def extract(
     """
     if count < 1:
         raise ValueError(f"there must be at least one view of each picture, not {count}")
-    runner, change = engines.Runner(base, engine), features.Change(augmentation)
+    runner, change = openvino.Runner(base, engine), features.Change(augmentation)
     found = [features.extract(base, split, batch_size, runner, dtype)]
     for view in range(1, count):
         view_of = change.start(1000 * seed + view)

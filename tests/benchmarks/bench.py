@@ -19,21 +19,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from tests.benchmarks.how_many_views import compiled, strong_augmentation
-from utils import (
-    arrays,
-    backbones,
-    checks,
-    course,
-    datasets,
-    engines,
-    features,
-    models,
-    pictures,
-    results,
-    views,
-)
-from utils.folders import ROOT
-from utils.framework import keras, layers, tf
+from utils import backbones, checks, course, datasets, features, models, results, views
+from utils.base import cache, pictures
+from utils.base.folders import ROOT
+from utils.base.framework import keras, layers, tf
+from utils.running import openvino
 
 BATCH_SIZE = 20  # the book's
 FROZEN_EPOCHS, TUNED_EPOCHS = 30, 100  # the book's
@@ -142,7 +132,7 @@ def extract(base, split, engine):
 
 def run_only(runner, images):
     """An engine alone: pictures are in memory as uint8, it is compiled, nothing is kept."""
-    for piece in arrays.pieces(images, 32):
+    for piece in cache.pieces(images, 32):
         runner(piece.astype("float32"))
     return len(images)
 
@@ -294,7 +284,7 @@ def logistic_regression_lite0(data):
     start = time.perf_counter()
     with empty_cache():
         base = backbones.build("efficientnet_lite0", 160)
-        runner = engines.Runner(base, "auto")  # compiled once for three splits
+        runner = openvino.Runner(base, "auto")  # compiled once for three splits
         found = [features.extract(base, part, engine=runner) for part in data.splits]
         train, held, test = ((f.values.mean((1, 2)), f.labels) for f in found)
     fitting = time.perf_counter()
@@ -409,7 +399,7 @@ def speed(data):
         images = some.pixels(size)
         ways["predict_only"] = lambda base=base, images=images: predict_only(base, images)
         for engine in ("tensorflow", "auto"):
-            runner = engines.Runner(base, engine)
+            runner = openvino.Runner(base, engine)
             ways[f"{engine}_only"] = lambda run=runner, images=images: run_only(run, images)
         if not light:
             ways |= training_ways(base, (base.output_shape[1:], 2), data)

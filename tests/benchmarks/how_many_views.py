@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from utils import backbones, checks, course, datasets, features, models, results, views
-from utils.framework import keras, layers
+from utils.base.framework import keras, layers
 
 SEEDS = (1, 2, 3)
 COUNTS = (1, 2, 4, 8)

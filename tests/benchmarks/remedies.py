@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import results
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 
 KILLED, STRANGERS, CLASSROOM = (
     f"tests/faults/test_{name}.py" for name in ("killed", "strangers", "classroom")
@@ -24,7 +24,7 @@ KILLED, STRANGERS, CLASSROOM = (
 DOWNLOADS = "tests/unit/test_downloads.py"
 # An array written in place and read without its digest, as a plain cache would do it.
 IN_PLACE = (
-    "utils/arrays.py",
+    "utils/base/cache.py",
     '    dtype = dtype.newbyteorder("<")\n',
     '    values, at = np.lib.format.open_memmap(path, "w+", dtype, shape), 0\n'
     "    for piece in compute():\n"
@@ -33,18 +33,18 @@ IN_PLACE = (
     "    return\n",
 )
 NO_DIGEST = (
-    "utils/arrays.py",
+    "utils/base/cache.py",
     '        if digest != path.with_suffix(".sha256").read_text().strip():\n',
     "        if False:\n",
 )
 # Files that get their names before they are complete.
 NOT_WHOLE = (
-    "utils/folders.py",
+    "utils/base/folders.py",
     '    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")\n',
     "    partial = path\n",
 )
 NOT_REMOVED = (
-    "utils/folders.py",
+    "utils/base/folders.py",
     "error above\n            partial.unlink()\n",
     "error above\n            pass\n",
 )
@@ -75,7 +75,7 @@ REMEDIES = [
         "`kill -9` while drawing",
         [
             (
-                "utils/drawn_pets.py",
+                "utils/sources/drawn_pets.py",
                 'partial = folder.with_name(f".{folder.name}.seed{seed}")',
                 "partial = folder",
             )
@@ -91,14 +91,14 @@ REMEDIES = [
     ),
     Remedy(
         "a cache folder that turns read-only",
-        [("utils/arrays.py", "if os.access(folder, os.W_OK):", "if True:")],
+        [("utils/base/cache.py", "if os.access(folder, os.W_OK):", "if True:")],
         f"{CLASSROOM} -k turns_read_only",
     ),
     Remedy(
         "a clock set back or forward",
         [
             (
-                "utils/folders.py",
+                "utils/base/folders.py",
                 "if time.time() - partial.stat().st_mtime > older",
                 "if abs(time.time() - partial.stat().st_mtime) > older",
             )
@@ -107,7 +107,7 @@ REMEDIES = [
     ),
     Remedy(
         "a download that breaks off half-way",
-        [("utils/downloads.py", "    if file.tell():\n", "    if False:\n")],
+        [("utils/sources/downloads.py", "    if file.tell():\n", "    if False:\n")],
         f"{DOWNLOADS} -k where_it_broke",
     ),
     Remedy(
@@ -119,7 +119,7 @@ REMEDIES = [
         "a full disk, then room again",
         [
             (
-                "utils/pictures.py",
+                "utils/base/pictures.py",
                 "        partial.write_bytes(content.getvalue())\n",
                 "        image.save(partial, kind, **options)\n",
             )
@@ -145,9 +145,9 @@ REMEDIES = [
     Remedy(
         "a pickle that would run code",
         [
-            ("utils/unpickler.py", "if (module, name) not in self.allowed:", "if False:"),
+            ("utils/sources/unpickler.py", "if (module, name) not in self.allowed:", "if False:"),
             (
-                "utils/unpickler.py",
+                "utils/sources/unpickler.py",
                 "return self.allowed[module, name]",
                 "return self.allowed.get((module, name)) or super().find_class(module, name)",
             ),
@@ -158,7 +158,7 @@ REMEDIES = [
         "a pickle that would run code",
         [
             (
-                "utils/framework.py",
+                "utils/base/framework.py",
                 "layers = keras.layers\n",
                 "layers = keras.layers\nkeras.config.enable_unsafe_deserialization()\n",
             )
@@ -167,39 +167,45 @@ REMEDIES = [
     ),
     Remedy(
         "a server that answers wrongly",
-        [("utils/downloads.py", "        response.raise_for_status()\n", "")],
+        [("utils/sources/downloads.py", "        response.raise_for_status()\n", "")],
         f"{DOWNLOADS} -k bad_answer",
     ),
     Remedy(
         "a server that answers wrongly",
-        [("utils/downloads.py", '.startswith("text/html"):', '.startswith("nothing"):')],
+        [("utils/sources/downloads.py", '.startswith("text/html"):', '.startswith("nothing"):')],
         f"{DOWNLOADS} -k bad_answer",
     ),
     Remedy(
         "a server that answers wrongly",
-        [("utils/downloads.py", "    if size != archive.size:\n", "    if False:\n")],
+        [("utils/sources/downloads.py", "    if size != archive.size:\n", "    if False:\n")],
         f"{DOWNLOADS} -k bad_answer",
     ),
     Remedy(
         "a server that answers wrongly",
-        [("utils/downloads.py", "        if digest != archive.sha256:\n", "        if False:\n")],
+        [
+            (
+                "utils/sources/downloads.py",
+                "        if digest != archive.sha256:\n",
+                "        if False:\n",
+            )
+        ],
         f"{DOWNLOADS} -k bad_answer",
     ),
     Remedy(
         "a slow or busy server",
-        [("utils/downloads.py", "ATTEMPTS = 3 ", "ATTEMPTS = 1 ")],
+        [("utils/sources/downloads.py", "ATTEMPTS = 3 ", "ATTEMPTS = 1 ")],
         f"{DOWNLOADS} -k busy",
     ),
     Remedy(
         "a slow or busy server",
-        [("utils/downloads.py", "timeout=TIMEOUT", "timeout=None")],
+        [("utils/sources/downloads.py", "timeout=TIMEOUT", "timeout=None")],
         f"{DOWNLOADS} -k silent",
     ),
     Remedy(
         "an archive cut short or damaged",
         [
             (
-                "utils/downloads.py",
+                "utils/sources/downloads.py",
                 "(ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)",
                 "ValueError",
             )
@@ -208,14 +214,20 @@ REMEDIES = [
     ),
     Remedy(
         "an archive that grows",
-        [("utils/downloads.py", "for _, _, size, _ in members) > limit:", "for _ in ()) > limit:")],
+        [
+            (
+                "utils/sources/downloads.py",
+                "for _, _, size, _ in members) > limit:",
+                "for _ in ()) > limit:",
+            )
+        ],
         f"{DOWNLOADS} -k grows",
     ),
     Remedy(
         "an archive that reaches outside its folder",
         [
             (
-                "utils/downloads.py",
+                "utils/sources/downloads.py",
                 "                _check_member(name, plain)\n",
                 "                pass\n",
             )
@@ -224,17 +236,17 @@ REMEDIES = [
     ),
     Remedy(
         "damaged or odd pictures (each file)",
-        [("utils/sources.py", "        pictures.read(path, (64, 64))\n", "")],
+        [("utils/sources/registry.py", "        pictures.read(path, (64, 64))\n", "")],
         f"{STRANGERS} -k mutated",
     ),
     Remedy(
         "lessons at once on one cache",
-        [("utils/runner.py", "{uuid.uuid4().hex[:8]}.partial.ipynb", "partial.ipynb")],
+        [("utils/running/lessons.py", "{uuid.uuid4().hex[:8]}.partial.ipynb", "partial.ipynb")],
         f"{CLASSROOM} -k two_lessons",
     ),
     Remedy(
         "pictures with the camera's rotation mark",
-        [("utils/pictures.py", "    image = ImageOps.exif_transpose(image)\n", "")],
+        [("utils/base/pictures.py", "    image = ImageOps.exif_transpose(image)\n", "")],
         f"{STRANGERS} -k upright",
     ),
     Remedy(
@@ -267,7 +279,7 @@ REMEDIES = [
         "weights file, every 1,000th byte flipped",
         [
             (
-                "utils/unpickler.py",
+                "utils/sources/unpickler.py",
                 "    except Exception as error:",
                 "    except ZeroDivisionError as error:",
             )
@@ -278,7 +290,7 @@ REMEDIES = [
         "weights file with a known digest, one bit flipped",
         [
             (
-                "utils/efficientnet_lite.py",
+                "utils/sources/efficientnet_lite.py",
                 "    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:\n",
                 "    if False:\n",
             )
@@ -287,12 +299,24 @@ REMEDIES = [
     ),
     Remedy(
         "weights of another network",
-        [("utils/alexnet.py", "        if shapes != [tuple(", "        if False and [tuple(")],
+        [
+            (
+                "utils/sources/alexnet.py",
+                "        if shapes != [tuple(",
+                "        if False and [tuple(",
+            )
+        ],
         f"{STRANGERS} -k pickled_weights",
     ),
     Remedy(
         "weights that are no numbers, or absurd",
-        [("utils/alexnet.py", "        if not plausible(arrays):\n", "        if False:\n")],
+        [
+            (
+                "utils/sources/alexnet.py",
+                "        if not plausible(arrays):\n",
+                "        if False:\n",
+            )
+        ],
         f"{STRANGERS} -k pickled_weights",
     ),
     Remedy(

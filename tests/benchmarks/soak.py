@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 
-from utils import results, runner
-from utils.folders import data_dir
+from utils import results
+from utils.base.folders import data_dir
+from utils.running import lessons
 
 ROUNDS = 5
 
 
 def one_round():
     """Run the core; returns seconds, the memory of its largest process, and what lies on disk."""
-    shutil.rmtree(runner.runs_dir("drawn"), ignore_errors=True)
+    shutil.rmtree(lessons.runs_dir("drawn"), ignore_errors=True)
     start = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "utils.course", "run"])
     _, status, used = os.wait4(process.pid, 0)  # of the process and all that it waited for
@@ -55,8 +56,8 @@ def lesson_numbers():
     """What the lessons of the core recorded in this round: number of the lesson, name → value."""
     return {
         f"{lesson[:2]} {name}": value
-        for lesson in runner.choose([])
-        for name, value in runner.run(lesson, "drawn").entry["numbers"].items()
+        for lesson in lessons.choose([])
+        for name, value in lessons.run(lesson, "drawn").entry["numbers"].items()
     }
 
 
@@ -65,7 +66,7 @@ def recorded_then():
     stored = results.load_stored("drawn")
     numbers = {
         f"{lesson[:2]} {name}": value
-        for lesson in runner.choose([])
+        for lesson in lessons.choose([])
         for name, value in stored[lesson]["numbers"].items()
     }
     return stored["04_fine_tuning"] | {"headline": "04 test_accuracy", "numbers": numbers}

@@ -8,8 +8,9 @@ signs, writes the validation accuracy of each run to notebooks/results. About te
 
 import numpy as np
 
-from utils import backbones, course, datasets, features, models, results, runner
-from utils.framework import keras
+from utils import backbones, course, datasets, features, models, results
+from utils.base.framework import keras
+from utils.running import lessons
 
 SEEDS = (1, 2, 3)
 
@@ -40,7 +41,7 @@ def open_after(epochs, seed, data, settings):
 
 def main():
     """Run all, print and store."""
-    settings = runner.default_parameters("14_open_everything")
+    settings = lessons.default_parameters("14_open_everything")
     data = datasets.load(settings["DATASET"])
     numbers = {"validation_pictures": len(data.validation)}
     ways = {

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import CHROMIUM
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 
 # Where pictures of the screen are kept to be looked at.
 SHOTS = Path(os.environ.get("COURSE_SHOTS_DIR") or ROOT / "data" / "shots")

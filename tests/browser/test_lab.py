@@ -14,11 +14,11 @@ from playwright.sync_api import expect
 
 from tests.conftest import write_classes
 from tests.notebooks.test_smoke import check_few_pictures
-from utils import runner
-from utils.folders import ROOT, data_dir
+from utils.base.folders import ROOT, data_dir
 from utils.results import MIME
+from utils.running import lessons
 
-LESSONS = runner.lessons()
+LESSONS = lessons.lessons()
 LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 768}
 # A projector's picture in a browser zoomed to 150 %: text readable from the back row.
 BACK_ROW = {"width": 1024 * 2 // 3, "height": 768 * 2 // 3}

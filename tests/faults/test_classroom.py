@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import datasets, features, folders, runner
-from utils.folders import ROOT
+from utils import datasets, features
+from utils.base import folders
+from utils.base.folders import ROOT
+from utils.running import lessons
 
 SKIP_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="needs the rights of Unix")
 LOOK = """
@@ -138,7 +140,7 @@ def test_a_full_disk(tally, home, lite, tiny_disk, monkeypatch):
 
 
 def test_drawing_on_a_full_disk(tally, tiny_disk, monkeypatch):
-    from utils import drawn_pets
+    from utils.sources import drawn_pets
 
     monkeypatch.setenv("COURSE_DATA_DIR", str(tiny_disk))
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tiny_disk / "cache"))
@@ -193,9 +195,9 @@ def test_two_lessons_at_once_on_one_cache(tally, home, monkeypatch):
         }
         assert [name[:2] for name in together] == ["01", "02"]
         monkeypatch.setenv("COURSE_CACHE_DIR", str(home / "another cache"))
-        monkeypatch.setattr(runner, "runs_dir", lambda profile: home / "alone")
-        for lesson in runner.choose(["01", "02"]):
-            alone = runner.run(lesson, "smoke").entry["numbers"]
+        monkeypatch.setattr(lessons, "runs_dir", lambda profile: home / "alone")
+        for lesson in lessons.choose(["01", "02"]):
+            alone = lessons.run(lesson, "smoke").entry["numbers"]
             for name, value in together[lesson].items():
                 assert value == pytest.approx(alone[name], abs=0.03), name
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import write_classes
 from utils import backbones, datasets, features, results
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 
 MOMENTS = 12
 # Goes before each script below. They say "ready" when the work begins, and print what they made.
@@ -31,8 +31,9 @@ def digest(folder, ending):
     print(len(files), said.hexdigest())
 """
 DRAWING = """
-from utils import datasets, drawn_pets
-from utils.folders import data_dir
+from utils import datasets
+from utils.sources import drawn_pets
+from utils.base.folders import data_dir
 drawn_pets.SPLIT_COUNTS = {"train": 60, "validation": 20, "test": 20}
 print("ready", flush=True)
 datasets.load("drawn_pets")
@@ -41,26 +42,27 @@ digest(data_dir() / "drawn_pets", ".jpg")
 DOWNLOADING = """
 import os
 from dataclasses import replace
-from utils import datasets, sources
-from utils.folders import data_dir
+from utils import datasets
+from utils.sources import registry
+from utils.base.folders import data_dir
 url, size = os.environ["ARCHIVE"].split()
-sources._FILTERED = replace(sources._FILTERED, url=url, size=int(size))
-pets = sources.SOURCES["cats_vs_dogs"]
-sources.SOURCES["cats_vs_dogs"] = replace(pets, counts=(40, 20, 20))
+registry._FILTERED = replace(registry._FILTERED, url=url, size=int(size))
+pets = registry.SOURCES["cats_vs_dogs"]
+registry.SOURCES["cats_vs_dogs"] = replace(pets, counts=(40, 20, 20))
 print("ready", flush=True)
 datasets.load("cats_vs_dogs")
 digest(data_dir() / "cats_vs_dogs", ".png")
 """
 WRITING = """
 import numpy as np
-from utils import arrays
-from utils.folders import cache_dir
+from utils.base import cache
+from utils.base.folders import cache_dir
 def pieces():
     rng = np.random.default_rng(1)
     for _ in range(200):
         yield rng.normal(size=(50, 1000)).astype("float32")
 print("ready", flush=True)
-values, _ = arrays.kept("features", "key", (10_000, 1000), "float32", pieces)
+values, _ = cache.kept("features", "key", (10_000, 1000), "float32", pieces)
 digest(cache_dir() / "features", ".npy")
 """
 # A result is written in a fraction of a millisecond: a random time would hardly ever hit that. So
@@ -83,7 +85,7 @@ for turn in range(1, 21):
 EXTRACTING = """
 import os
 from utils import backbones, datasets, features
-from utils.folders import cache_dir
+from utils.base.folders import cache_dir
 data = datasets.load(os.environ["PETS"])
 base = backbones.build("efficientnet_lite0", 64)
 print("ready", flush=True)

@@ -12,17 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.unit.test_unpickler import old_npy
-from utils import (
-    alexnet,
-    backbones,
-    bottleneck,
-    datasets,
-    drawn_pets,
-    efficientnet_lite,
-    features,
-    pictures,
-)
-from utils.framework import keras
+from utils import backbones, bottleneck, datasets, features
+from utils.base import pictures
+from utils.base.framework import keras
+from utils.sources import alexnet, drawn_pets, efficientnet_lite
 
 # -- weights
 

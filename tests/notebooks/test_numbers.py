@@ -6,8 +6,9 @@ import nbformat
 import pytest
 
 from tests.benchmarks.remedies import REMEDIES
-from utils import checks, results, runner, tables
-from utils.folders import ROOT
+from utils import checks, results
+from utils.base.folders import ROOT
+from utils.running import lessons, readme
 
 pytestmark = pytest.mark.check
 
@@ -41,7 +42,7 @@ def unexplained(text, quoted, measured):
     ]
 
 
-@pytest.mark.parametrize("lesson", runner.lessons())
+@pytest.mark.parametrize("lesson", lessons.lessons())
 def test_numbers_in_the_prose_are_measured_or_quoted(lesson):
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
     text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
@@ -82,14 +83,14 @@ def test_an_invented_number_is_noticed():
     assert unexplained("we reach 0.97 and 0.912", {"0.8": ""}, [0.9123]) == ["0.97"]
 
 
-@pytest.mark.parametrize("lesson", runner.lessons())
+@pytest.mark.parametrize("lesson", lessons.lessons())
 def test_the_minutes_of_a_lesson_are_those_measured(lesson):
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
     said = re.search(r"\*\*Time on two cores\*\*: (\d+) minutes?\.", notebook.cells[0].source)
-    assert int(said[1]) == tables.minutes(results.load_stored("drawn")[lesson])
+    assert int(said[1]) == readme.minutes(results.load_stored("drawn")[lesson])
 
 
-@pytest.mark.parametrize("lesson", runner.lessons())
+@pytest.mark.parametrize("lesson", lessons.lessons())
 def test_the_stored_notebook_and_the_record_are_one_run(lesson):
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
     shown = [
@@ -103,7 +104,7 @@ def test_the_stored_notebook_and_the_record_are_one_run(lesson):
 
 def test_readme_is_up_to_date():
     text = (ROOT / "README.md").read_text("utf-8")
-    assert tables.update(text) == text
+    assert readme.update(text) == text
 
 
 def test_readme_says_how_many_epochs_the_photographs_ran():
@@ -113,7 +114,7 @@ def test_readme_says_how_many_epochs_the_photographs_ran():
 
 
 def test_readmes_figure_shows_the_record():
-    drawn = re.findall(r">(0\.\d{3})<", tables.ARC.read_text("utf-8"))
+    drawn = re.findall(r">(0\.\d{3})<", readme.ARC.read_text("utf-8"))
     assert drawn[-4:] == [f"{number('drawn', n, 'test_accuracy'):.3f}" for n in ARC_LESSONS]
 
 
@@ -140,7 +141,7 @@ def test_readme_quotes_only_what_is_measured_or_the_sources():
 @pytest.mark.parametrize("profile", ["drawn", "photos"])
 def test_the_record_says_where_it_comes_from(profile):
     stored = results.load_stored(profile)
-    assert list(stored) == runner.lessons()
+    assert list(stored) == lessons.lessons()
     for one in stored.values():
         assert {"seed", "seconds", "longest_cell_seconds", "processor", "cores"} <= set(one)
         assert {"keras", "numpy"} <= set(one["versions"])

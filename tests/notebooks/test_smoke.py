@@ -11,10 +11,11 @@ import nbformat
 import pytest
 
 from tests.conftest import CHROMIUM
-from utils import results, runner
-from utils.folders import ROOT
+from utils import results
+from utils.base.folders import ROOT
+from utils.running import lessons
 
-LESSONS = [lesson for lesson in runner.lessons() if CHROMIUM is None or lesson < "1"]
+LESSONS = [lesson for lesson in lessons.lessons() if CHROMIUM is None or lesson < "1"]
 
 
 def git_status():
@@ -27,20 +28,20 @@ def git_status():
 def smoke(lesson, tmp_path, monkeypatch):
     """Run a lesson with a cache and results of its own; the pictures are shared."""
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(runner, "runs_dir", lambda profile: tmp_path / "runs")
+    monkeypatch.setattr(lessons, "runs_dir", lambda profile: tmp_path / "runs")
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # a quarter faster
     before = git_status()
-    run = runner.run(lesson, "smoke", cell_timeout=300)
+    run = lessons.run(lesson, "smoke", cell_timeout=300)
     assert git_status() == before
     return run
 
 
 def check_few_pictures(lesson, numbers):
     """The parameters reached the cells: 20 of each class, and not all."""
-    per_class = runner.parameters(lesson, "smoke")["PER_CLASS"]
+    per_class = lessons.parameters(lesson, "smoke")["PER_CLASS"]
     stored = results.load_stored("drawn")[lesson]["numbers"]
     counted = {n: v for n, v in numbers.items() if n.endswith("_pictures")}
-    assert per_class == 20 and runner.default_parameters(lesson)["PER_CLASS"] == 0 and counted
+    assert per_class == 20 and lessons.default_parameters(lesson)["PER_CLASS"] == 0 and counted
     for name, count in counted.items():
         assert count % per_class == 0 and count < stored[name]
 

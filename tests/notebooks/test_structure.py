@@ -7,9 +7,9 @@ import statistics
 import nbformat
 import pytest
 
-from utils import runner
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 from utils.results import MIME
+from utils.running import lessons
 
 pytestmark = pytest.mark.check
 
@@ -30,16 +30,16 @@ def of_kind(lesson, kind):
 
 
 def test_every_notebook_is_a_lesson_and_is_in_the_smoke_profile():
-    assert runner.lessons() == LESSONS
+    assert lessons.lessons() == LESSONS
     assert len(LESSONS) >= 5
-    text = (runner.PROFILES / "smoke.yaml").read_text()
+    text = (lessons.PROFILES / "smoke.yaml").read_text()
     assert [lesson for lesson in LESSONS if f"\n{lesson}:" not in text] == []
 
 
-@pytest.mark.parametrize("profile", sorted(p.stem for p in runner.PROFILES.glob("*.yaml")))
+@pytest.mark.parametrize("profile", sorted(p.stem for p in lessons.PROFILES.glob("*.yaml")))
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_profile_fits_every_lesson(name, profile):
-    given = runner.parameters(name, profile)
+    given = lessons.parameters(name, profile)
     if profile == "drawn":
         assert given == {}
     elif given:

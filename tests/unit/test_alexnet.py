@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.unit.test_unpickler import Evil, old_npy
-from utils import alexnet
-from utils.framework import keras
+from utils.base.framework import keras
+from utils.sources import alexnet
 
 pytestmark = pytest.mark.check
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from utils import backbones, efficientnet_lite
-from utils.framework import keras
+from utils import backbones
+from utils.base.framework import keras
+from utils.sources import efficientnet_lite
 
 pytestmark = pytest.mark.check
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.benchmarks import bench
 from utils import backbones
-from utils.folders import cache_dir
+from utils.base.folders import cache_dir
 
 pytestmark = pytest.mark.check
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import write_classes
 from utils import backbones, bottleneck, datasets, features
+from utils.base.folders import ROOT
+from utils.base.framework import keras
 from utils.bottleneck import PackError
-from utils.folders import ROOT
-from utils.framework import keras
 
 pytestmark = pytest.mark.check
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from utils import checks
+from utils.base.framework import keras
 from utils.checks import CheckError
-from utils.framework import keras
 
 pytestmark = pytest.mark.check
 

@@ -9,9 +9,11 @@ import nbformat
 import numpy as np
 import pytest
 
-from utils import backbones, course, environment, results, runner, sources
-from utils.folders import ROOT
-from utils.framework import keras
+from utils import backbones, course, results
+from utils.base.folders import ROOT
+from utils.base.framework import keras
+from utils.running import environment, lessons
+from utils.sources import registry
 
 pytestmark = pytest.mark.check
 
@@ -30,7 +32,7 @@ def test_set_seed_sets_every_seed():
 @pytest.fixture
 def profile(tmp_path, monkeypatch):
     """Write a profile and use its folder."""
-    monkeypatch.setattr(runner, "PROFILES", tmp_path)
+    monkeypatch.setattr(lessons, "PROFILES", tmp_path)
 
     def write(text):
         (tmp_path / "own.yaml").write_text(text)
@@ -41,9 +43,9 @@ def profile(tmp_path, monkeypatch):
 
 def test_a_profile_gives_its_parameters_and_defaults_stay_away(profile):
     name = profile("02_dense_head:\n  EPOCHS: 2\n  POOLING: flatten\n")
-    assert runner.parameters("02_dense_head", name) == {"EPOCHS": 2, "POOLING": "flatten"}
-    assert runner.parameters("03_frozen_base_with_augmentation", name) == {}
-    assert runner.parameters("02_dense_head", profile("# nothing\n")) == {}
+    assert lessons.parameters("02_dense_head", name) == {"EPOCHS": 2, "POOLING": "flatten"}
+    assert lessons.parameters("03_frozen_base_with_augmentation", name) == {}
+    assert lessons.parameters("02_dense_head", profile("# nothing\n")) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,21 +61,21 @@ def test_a_profile_gives_its_parameters_and_defaults_stay_away(profile):
     ],
 )
 def test_a_wrong_profile_is_an_error(profile, text, message):
-    with pytest.raises(runner.CourseError, match=message):
-        runner.parameters("02_dense_head", profile(text))
+    with pytest.raises(lessons.CourseError, match=message):
+        lessons.parameters("02_dense_head", profile(text))
 
 
 def test_an_unknown_profile_lists_what_there_is():
-    with pytest.raises(runner.CourseError, match="there are drawn, photos, smoke"):
-        runner.parameters("02_dense_head", "fotos")
+    with pytest.raises(lessons.CourseError, match="there are drawn, photos, smoke"):
+        lessons.parameters("02_dense_head", "fotos")
 
 
 def test_lessons_are_chosen_by_how_they_begin():
-    assert runner.choose([]) == [lesson for lesson in runner.lessons() if lesson[0] == "0"]
-    assert runner.choose(["02", "00"]) == ["02_dense_head", "00_pictures_and_splits"]
+    assert lessons.choose([]) == [lesson for lesson in lessons.lessons() if lesson[0] == "0"]
+    assert lessons.choose(["02", "00"]) == ["02_dense_head", "00_pictures_and_splits"]
     for wrong in ("9", "0"):
-        with pytest.raises(runner.CourseError, match=r"names . lessons; there are 00_pictures"):
-            runner.choose([wrong])
+        with pytest.raises(lessons.CourseError, match=r"names . lessons; there are 00_pictures"):
+            lessons.choose([wrong])
 
 
 # -- running
@@ -92,8 +94,8 @@ def small_course(home, monkeypatch):
     (folder / "profiles").mkdir(parents=True)
     (folder / "profiles" / "drawn.yaml").write_text("")
     (folder / "profiles" / "more.yaml").write_text("00_small:\n  PROFILE: more\n  N: 5\n")
-    monkeypatch.setattr(runner, "NOTEBOOKS", folder)
-    monkeypatch.setattr(runner, "PROFILES", folder / "profiles")
+    monkeypatch.setattr(lessons, "NOTEBOOKS", folder)
+    monkeypatch.setattr(lessons, "PROFILES", folder / "profiles")
     monkeypatch.setattr(results, "STORED", folder / "results")
 
     def write(code, recorded=True):
@@ -113,62 +115,62 @@ def small_course(home, monkeypatch):
 
 def test_a_lesson_runs_once_and_its_results_are_kept(small_course):
     small_course("print('hello')")
-    first = runner.run("00_small", "drawn")
+    first = lessons.run("00_small", "drawn")
     assert first.entry["numbers"] == {"n": 3, "half_accuracy": 0.5}
     assert first.entry["seconds"] >= first.entry["longest_cell_seconds"] >= 0
     assert "hello" in first.html.read_text()
     stamp = first.notebook.stat().st_mtime_ns
-    second = runner.run("00_small", "drawn")
+    second = lessons.run("00_small", "drawn")
     assert second.skipped and not first.skipped
     assert second.notebook.stat().st_mtime_ns == stamp
     assert second.entry == first.entry
     small_course("print('changed')")
-    assert not runner.run("00_small", "drawn").skipped
+    assert not lessons.run("00_small", "drawn").skipped
     first.notebook.write_text("{ damaged")
-    assert not runner.run("00_small", "drawn").skipped
+    assert not lessons.run("00_small", "drawn").skipped
 
 
 def test_what_a_killed_run_left_is_removed(small_course):
     small_course("print('hello')")
-    folder = runner.runs_dir("drawn")
+    folder = lessons.runs_dir("drawn")
     folder.mkdir(parents=True)
     young, old = (folder / f".00_small.{name}.partial.ipynb" for name in ("young", "old"))
     anothers = folder / ".~00_small.ipynb"  # JupyterLab calls its temporary files so
     for path in (young, old, anothers):
         path.touch()
         os.utime(path, None if path == young else (0, 0))
-    runner.run("00_small", "drawn")
+    lessons.run("00_small", "drawn")
     assert {path.name for path in folder.glob(".*")} == {young.name, anothers.name}
 
 
 def test_a_profile_reaches_the_cells(small_course):
     small_course("print('hello')")
-    assert runner.run("00_small", "more").entry["numbers"]["n"] == 5
-    with pytest.raises(runner.CourseError, match="was run with other parameters"):
-        runner.store_outputs(runner.run("00_small", "more"))
+    assert lessons.run("00_small", "more").entry["numbers"]["n"] == 5
+    with pytest.raises(lessons.CourseError, match="was run with other parameters"):
+        lessons.store_outputs(lessons.run("00_small", "more"))
 
 
 def test_a_failing_cell_is_named(small_course):
     small_course("1 / 0")
-    with pytest.raises(runner.CourseError, match=r"00_small failed in cell 2 \(ZeroDivisionError"):
-        runner.run("00_small", "drawn")
+    with pytest.raises(lessons.CourseError, match=r"00_small failed in cell 2 \(ZeroDivisionError"):
+        lessons.run("00_small", "drawn")
     small_course("print('mended')")
-    assert not runner.run("00_small", "drawn").skipped
+    assert not lessons.run("00_small", "drawn").skipped
 
 
 def test_a_slow_cell_and_a_dying_kernel_are_named(small_course):
     small_course("import time; time.sleep(60)")
-    with pytest.raises(runner.CourseError, match=r"00_small stopped \(CellTimeoutError"):
-        runner.run("00_small", "drawn", cell_timeout=2)
+    with pytest.raises(lessons.CourseError, match=r"00_small stopped \(CellTimeoutError"):
+        lessons.run("00_small", "drawn", cell_timeout=2)
     small_course("import os; os._exit(1)")
-    with pytest.raises(runner.CourseError, match=r"00_small stopped \(DeadKernelError"):
-        runner.run("00_small", "drawn")
+    with pytest.raises(lessons.CourseError, match=r"00_small stopped \(DeadKernelError"):
+        lessons.run("00_small", "drawn")
 
 
 def test_a_lesson_without_results_is_an_error(small_course):
     small_course("1", recorded=False)
-    with pytest.raises(runner.CourseError, match="must record its results exactly once"):
-        runner.run("00_small", "drawn")
+    with pytest.raises(lessons.CourseError, match="must record its results exactly once"):
+        lessons.run("00_small", "drawn")
 
 
 def test_stored_outputs_have_no_noise_and_one_copy_of_each_figure(small_course):
@@ -179,7 +181,7 @@ def test_stored_outputs_have_no_noise_and_one_copy_of_each_figure(small_course):
         "print('bar 1\\rbar 2\\r     \\r', end='', file=sys.stderr)\n"
         "plots.dots(['a'], [0.5], 'One dot')"
     )
-    runner.store_outputs(runner.run("00_small", "drawn"))
+    lessons.store_outputs(lessons.run("00_small", "drawn"))
     cell = nbformat.read(folder / "00_small.ipynb", 4).cells[1]
     stream, figure = cell.outputs
     assert stream.name == "stdout"
@@ -191,12 +193,12 @@ def test_stored_outputs_have_no_noise_and_one_copy_of_each_figure(small_course):
 
 def test_prepared_copies_have_the_parameters_and_keep_your_work(small_course):
     small_course("print('hello')")
-    copy = runner.prepare("more") / "00_small.ipynb"
+    copy = lessons.prepare("more") / "00_small.ipynb"
     assert "N = 5" in "\n".join(cell.source for cell in nbformat.read(copy, 4).cells)
     copy.write_text("my work")
-    runner.prepare("more")
+    lessons.prepare("more")
     assert copy.read_text() == "my work"
-    assert (runner.prepare("drawn") / "00_small.ipynb").exists()
+    assert (lessons.prepare("drawn") / "00_small.ipynb").exists()
 
 
 # -- the command line, through a real process
@@ -301,7 +303,7 @@ def test_every_package_weight_and_data_set_has_a_licence(capsys):
     assert "keras" in packages and "Apache License 2.0" in packages
     for name in backbones.BACKBONES:
         assert re.search(rf"  {name} +\w", weights)
-    for name in sources.SOURCES:
+    for name in registry.SOURCES:
         assert re.search(rf"  {name} +\w", data_sets)
     lines = packages.splitlines()[1:]
     assert len(lines) > 100

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets, drawn_pets, pictures
+from utils import checks, datasets
+from utils.base import pictures
 from utils.datasets import DataSetError
+from utils.sources import drawn_pets
 
 pytestmark = pytest.mark.check
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets, downloads, drawn_pets, pictures, sources
-from utils.downloads import Archive, DownloadError, download, unpack
+from utils import checks, datasets
+from utils.base import pictures
+from utils.sources import downloads, drawn_pets, registry
+from utils.sources.downloads import Archive, DownloadError, download, unpack
 
 pytestmark = pytest.mark.check
 CONTENT = b"pictures" * 1000
@@ -246,14 +248,14 @@ def test_the_registry_from_archive_to_splits(server, home, monkeypatch):
     server.answer = (200, {}, content)
     small = archive(server, content, sha256=None)
     small = Archive(small.url.replace("pets", "cats_and_dogs_filtered"), *_rest(small))
-    monkeypatch.setattr(sources, "_FILTERED", small)
-    source = sources.SOURCES["cats_vs_dogs"]
-    monkeypatch.setitem(sources.SOURCES, "cats_vs_dogs", replace(source, counts=(8, 4, 4)))
+    monkeypatch.setattr(registry, "_FILTERED", small)
+    source = registry.SOURCES["cats_vs_dogs"]
+    monkeypatch.setitem(registry.SOURCES, "cats_vs_dogs", replace(source, counts=(8, 4, 4)))
     data = datasets.load("cats_vs_dogs")
     assert [len(split) for split in data.splits] == [8, 4, 4]
     datasets.load("cats_vs_dogs")
     assert server.asked == 1
-    monkeypatch.setitem(sources.SOURCES, "cats_vs_dogs", replace(source))
+    monkeypatch.setitem(registry.SOURCES, "cats_vs_dogs", replace(source))
     shutil.rmtree(data.folder)
     with pytest.raises(datasets.DataSetError, match="gives 8 train pictures and not 2000"):
         datasets.load("cats_vs_dogs")
@@ -265,7 +267,7 @@ def _rest(a):
 
 
 def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkeypatch, capsys):
-    from utils.drawn_pets import draw
+    from utils.sources.drawn_pets import draw
 
     picture = io.BytesIO()
     draw(1, 0, "cat", 16).save(picture, "JPEG")
@@ -277,7 +279,7 @@ def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkey
     content = make_zip(home / "full.zip", files).read_bytes()
     server.answer = (200, {}, content)
     small = archive(server, content, unpacked_size=10**8)
-    monkeypatch.setattr(sources, "_FULL", small)
+    monkeypatch.setattr(registry, "_FULL", small)
     data = datasets.load("cats_vs_dogs_full")
     assert [len(split) for split in data.splits] == [2000, 1000, 1000]
     assert "4 unreadable files were skipped" in capsys.readouterr().out
@@ -303,7 +305,7 @@ def serve(several, monkeypatch, name, content, kind="zip"):
     """Put an archive on the server in place of one of the registry's."""
     several.files[f"/{name}.{kind}"] = content
     url = f"http://127.0.0.1:{several.server_port}/{name}.{kind}"
-    monkeypatch.setattr(sources, name, archive(several, content, url=url, unpacked_size=10**8))
+    monkeypatch.setattr(registry, name, archive(several, content, url=url, unpacked_size=10**8))
 
 
 def picture(index, kind="PNG", size=16):
@@ -424,7 +426,7 @@ def test_a_tar_that_grows_is_refused(tally, tmp_path):
 
 
 def test_what_the_registry_promises_is_complete():
-    archives = [one for one in vars(sources).values() if isinstance(one, Archive)]
+    archives = [one for one in vars(registry).values() if isinstance(one, Archive)]
     assert len(archives) == 7
     for known in archives:
         assert known.url.startswith("https://")

@@ -8,9 +8,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from utils import checks, datasets, drawn_pets, pictures
-from utils.drawn_pets import draw
-from utils.folders import ROOT
+from utils import checks, datasets
+from utils.base import pictures
+from utils.base.folders import ROOT
+from utils.sources import drawn_pets
+from utils.sources.drawn_pets import draw
 
 pytestmark = pytest.mark.check
 

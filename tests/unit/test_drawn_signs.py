@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from utils import checks, datasets, drawn_signs
-from utils.drawn_signs import draw
+from utils import checks, datasets
+from utils.sources import drawn_signs
+from utils.sources.drawn_signs import draw
 
 pytestmark = pytest.mark.check
 

@@ -5,8 +5,13 @@ import struct
 import numpy as np
 import pytest
 
-from utils import efficientnet_lite
-from utils.efficientnet_lite import EfficientNetLite0, load_weights, read_tensors, weights_path
+from utils.sources import efficientnet_lite
+from utils.sources.efficientnet_lite import (
+    EfficientNetLite0,
+    load_weights,
+    read_tensors,
+    weights_path,
+)
 
 pytestmark = pytest.mark.check
 
@@ -39,7 +44,7 @@ def test_every_tensor_of_the_file_is_used_and_nothing_else(content):
 
 def test_with_its_weights_it_is_sure_of_something():
     """A drawn pet is no photograph, but it must not look like noise to the network."""
-    from utils.drawn_pets import draw
+    from utils.sources.drawn_pets import draw
 
     image = np.asarray(draw(5, 0, "cat").resize((224, 224)), "float32")[None]
     probabilities = EfficientNetLite0()((image - 127) / 128, training=False).numpy()

@@ -5,12 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-from utils import backbones, engines, features
-from utils.folders import ROOT
+from utils import backbones, features
+from utils.base.folders import ROOT
+from utils.running import openvino
 
 pytestmark = pytest.mark.check
 with_openvino = pytest.mark.skipif(
-    not engines.installed(), reason="OpenVINO is not installed: pip install -e .[fast]"
+    not openvino.installed(), reason="OpenVINO is not installed: pip install -e .[fast]"
 )
 
 
@@ -19,7 +20,7 @@ with_openvino = pytest.mark.skipif(
 def test_openvino_says_what_tensorflow_says(name, noise):
     weights = "imagenet" if name == "efficientnet_lite0" else None
     base = backbones.build(name, 32, weights=weights)
-    ours, theirs = (engines.Runner(base, e)(noise[0]) for e in ("openvino", "tensorflow"))
+    ours, theirs = (openvino.Runner(base, e)(noise[0]) for e in ("openvino", "tensorflow"))
     assert ours.dtype == theirs.dtype == np.float32
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
@@ -27,7 +28,7 @@ def test_openvino_says_what_tensorflow_says(name, noise):
 @with_openvino
 @pytest.mark.parametrize("count", [1, 3, 5, 8])
 def test_any_number_of_pictures(toy, noise, count):
-    said = engines.Runner(toy, "openvino")(noise[0][:count])
+    said = openvino.Runner(toy, "openvino")(noise[0][:count])
     np.testing.assert_allclose(said, toy(noise[0][:count]), atol=1e-4)
 
 
@@ -42,9 +43,9 @@ def test_engines_do_not_share_what_they_keep(pets, toy):
 
 
 def test_an_engine_that_disagrees_is_not_used(pets, toy, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "installed", lambda: True)
-    monkeypatch.setattr(engines, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
-    with pytest.raises(engines.EngineError, match=r"differ from TensorFlow's by up to 0.01"):
+    monkeypatch.setattr(openvino, "installed", lambda: True)
+    monkeypatch.setattr(openvino, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
+    with pytest.raises(openvino.EngineError, match=r"differ from TensorFlow's by up to 0.01"):
         features.extract(toy, pets.train, engine="openvino")
     found = features.extract(toy, pets.train, engine="auto")
     np.testing.assert_allclose(
@@ -55,13 +56,13 @@ def test_an_engine_that_disagrees_is_not_used(pets, toy, monkeypatch, capsys):
 
 def test_views_go_back_to_tensorflow_once_and_are_the_same(pets, toy, monkeypatch, capsys):
     from utils import views
-    from utils.framework import keras, layers
+    from utils.base.framework import keras, layers
 
     augmentation = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
     expected = views.extract(toy, pets.train, augmentation, 3, seed=1, dtype="float32")
-    monkeypatch.setattr(engines, "installed", lambda: True)
-    monkeypatch.setattr(engines, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
-    runner = engines.Runner(toy, "auto")
+    monkeypatch.setattr(openvino, "installed", lambda: True)
+    monkeypatch.setattr(openvino, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
+    runner = openvino.Runner(toy, "auto")
     change = features.Change(augmentation).start(1000 + 1)
     found = features.extract(toy, pets.train, 32, runner, "float32", change)
     assert found.from_cache  # TensorFlow's view has been there before, under its own name
@@ -71,20 +72,20 @@ def test_views_go_back_to_tensorflow_once_and_are_the_same(pets, toy, monkeypatc
 
 
 def test_an_engine_that_disagreed_is_not_trusted_the_second_time(toy, noise, monkeypatch):
-    monkeypatch.setattr(engines, "installed", lambda: True)
-    monkeypatch.setattr(engines, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
-    runner = engines.Runner(toy, "openvino")
+    monkeypatch.setattr(openvino, "installed", lambda: True)
+    monkeypatch.setattr(openvino, "_openvino", lambda base: lambda x: base(x).numpy() + 0.01)
+    runner = openvino.Runner(toy, "openvino")
     for _ in range(2):
-        with pytest.raises(engines.EngineError, match="differ from TensorFlow's"):
+        with pytest.raises(openvino.EngineError, match="differ from TensorFlow's"):
             runner(noise[0])
 
 
 def test_without_openvino_auto_says_so_and_openvino_refuses(pets, toy, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "installed", lambda: False)
+    monkeypatch.setattr(openvino, "installed", lambda: False)
     found = features.extract(toy, pets.train, engine="auto")
     assert "OpenVINO is not installed, so TensorFlow runs" in capsys.readouterr().out
     assert features.extract(toy, pets.train).from_cache and not found.from_cache
-    with pytest.raises(engines.EngineError, match="not installed: run pip install"):
+    with pytest.raises(openvino.EngineError, match="not installed: run pip install"):
         features.extract(toy, pets.train, engine="openvino")
 
 
@@ -98,8 +99,8 @@ def test_what_openvino_cannot_run_is_named(toy, monkeypatch, noise):
     import openvino
 
     monkeypatch.setattr(openvino, "AsyncInferQueue", None)
-    with pytest.raises(engines.EngineError, match=r"OpenVINO cannot run toy .*: use tensorflow"):
-        engines.Runner(toy, "openvino")(noise[0])
+    with pytest.raises(openvino.EngineError, match=r"OpenVINO cannot run toy .*: use tensorflow"):
+        openvino.Runner(toy, "openvino")(noise[0])
 
 
 REPORTS = """
@@ -120,7 +121,7 @@ def test_nothing_is_reported_to_anyone(tmp_path):
         "import numpy as np\n"
         "from utils import backbones, engines\n"
         "base = backbones.build('efficientnet_lite0', 32, weights=None)\n"
-        "engines.Runner(base, 'openvino')(np.zeros((2, 32, 32, 3), 'float32'))\n"
+        "openvino.Runner(base, 'openvino')(np.zeros((2, 32, 32, 3), 'float32'))\n"
     )
     ends = {}
     for what in (script, "import openvino"):

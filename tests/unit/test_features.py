@@ -12,9 +12,11 @@ import psutil
 import pytest
 
 from tests.conftest import write_classes
-from utils import arrays, backbones, datasets, engines, features, pictures
-from utils.folders import ROOT, remove_stale_partials, whole_file
-from utils.framework import keras, layers
+from utils import backbones, datasets, features
+from utils.base import cache, pictures
+from utils.base.folders import ROOT, remove_stale_partials, whole_file
+from utils.base.framework import keras, layers
+from utils.running import openvino
 
 pytestmark = pytest.mark.check
 
@@ -110,7 +112,7 @@ def leave_one_out(toy, split):
 
 
 def cut_lower(toy, split):
-    from utils.framework import keras
+    from utils.base.framework import keras
 
     return keras.Model(toy.input, toy.get_layer("block1_relu").output, name="toy"), split
 
@@ -183,7 +185,9 @@ def test_a_damaged_cache_is_noticed_and_mended(pets, toy, home, spoil, capsys):
 
 SLOW = """
 import sys, time
-from utils import backbones, datasets, engines, features, pictures
+from utils import backbones, datasets, features
+from utils.base import pictures
+from utils.running import openvino
 def slowed(function):
     def slow(*args):
         time.sleep(0.1)
@@ -192,7 +196,7 @@ def slowed(function):
 if sys.argv[2] == "pixels":
     pictures.read = slowed(pictures.read)
 else:
-    engines.Runner.__call__ = slowed(engines.Runner.__call__)
+    openvino.Runner.__call__ = slowed(openvino.Runner.__call__)
 data = datasets.load(sys.argv[1])
 features.extract(backbones.build("efficientnet_lite0", 32), data.train, batch_size=2)
 """
@@ -272,8 +276,8 @@ def left_in(cache):
 
 
 def test_too_little_room_is_said_before_the_long_run(pets, toy, home, monkeypatch):
-    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
-    monkeypatch.setattr(engines.tf, "function", None)  # the base must not even be prepared
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
+    monkeypatch.setattr(openvino.tf, "function", None)  # the base must not even be prepared
     with pytest.raises(OSError, match="MB free, but the features need 0 MB: make room"):
         features.extract(toy, pets.train)
     assert left_in(home / "cache") == []
@@ -343,4 +347,4 @@ def test_stored_pixels_are_the_pixels_and_follow_size_and_content(pets):
 @pytest.mark.parametrize("size", [1, 4, 14, 100])
 def test_pieces_are_the_whole_on_disk_or_not(pets, size):
     for values in (pets.train.pixels(32), pets.train.stored_pixels(32)):
-        assert np.array_equal(np.concatenate(list(arrays.pieces(values, size))), values)
+        assert np.array_equal(np.concatenate(list(cache.pieces(values, size))), values)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils import views
-from utils.framework import tf, untuned
+from utils.base.framework import tf, untuned
 
 pytestmark = pytest.mark.check
 

@@ -1,39 +1,93 @@
+"""The house: rooms in one order, a learner's first, all small; imports go one way."""
+
 import ast
-import re
 
 import pytest
 
-import utils
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 
 pytestmark = pytest.mark.check
 
-ORDER = re.findall(r"\w+", utils.__doc__.split("\n\n")[1])
-FILES = sorted(p for p in (ROOT / "utils").glob("*.py") if p.stem != "__init__")
+UTILS = ROOT / "utils"
+FILES = sorted(p for p in UTILS.rglob("*.py") if p.stem != "__init__")
+# A room may import from itself and from rooms before it; within a folder, files in any order
+# without a circle.
+ORDER = ["base", "checks", "plots", "sources", "results", "datasets", "backbones", "models"]
+ORDER += ["features", "bottleneck", "running", "course"]
+
+
+def name_of(path):
+    return ".".join(path.relative_to(UTILS).with_suffix("").parts)
 
 
 def imported(tree):
-    """Modules of utils that a file imports, anywhere in it."""
+    """Modules of utils that a file imports, anywhere in it, as "room" or "room.module"."""
+    names = {name_of(path) for path in FILES}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "utils":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("utils."):
-            yield node.module.removeprefix("utils.")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "utils":
+            inside = node.module.removeprefix("utils").removeprefix(".")
+            if inside in names:
+                yield inside
+            else:
+                yield from (f"{inside}.{a.name}".removeprefix(".") for a in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name[6:] for a in node.names if a.name.startswith("utils."))
 
 
-def test_the_order_names_every_file():
-    assert sorted(ORDER) == [path.stem for path in FILES]
+IMPORTS = {name_of(path): set(imported(ast.parse(path.read_text("utf-8")))) for path in FILES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_file_imports_only_from_files_before_it(path):
-    mine = ORDER.index(path.stem)
-    assert [
-        name for name in imported(ast.parse(path.read_text())) if ORDER.index(name) >= mine
-    ] == []
+def upward(name, others, order=ORDER):
+    """What a file imports that does not come before it."""
+    mine = order.index(name.split(".")[0])
+    return [other for other in others if order.index(other.split(".")[0]) > mine]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_has_a_room():
+    assert {name.split(".")[0] for name in IMPORTS} == set(ORDER)
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_file_imports_only_from_rooms_before_its_own(name):
+    assert upward(name, IMPORTS[name]) == []
+
+
+def test_an_arrow_upwards_is_noticed():
+    assert upward("base.cache", ["datasets"]) == ["datasets"]
+
+
+def circle(graph):
+    """A file that reaches itself, or None."""
+    for start in graph:
+        seen, left = set(), list(graph[start])
+        while left:
+            name = left.pop()
+            if name == start:
+                return start
+            if name not in seen:
+                seen.add(name)
+                left.extend(graph.get(name, ()))
+    return None
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    assert circle(IMPORTS) is None
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == "a"
+
+
+def lines(path):
+    return len(path.read_text("utf-8").splitlines())
+
+
+def test_the_helpers_are_small():
+    top = [p for p in FILES if p.parent == UTILS]
+    assert len(top) == 9
+    assert max(map(lines, top)) <= 250
+    assert sum(map(lines, top)) <= 1300
+    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3800
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_public_functions_say_what_they_are_for(path):
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
@@ -41,7 +95,8 @@ def test_public_functions_say_what_they_are_for(path):
 
 
 def test_the_top_level_is_small():
-    known = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "LICENSE-PROSE", "Makefile"}
+    known = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "INSTRUCTORS.md", "Makefile"}
+    known |= {"LICENSE", "LICENSE-PROSE"}
     known |= {"pyproject.toml", "requirements.lock", "environment.yml"}
     known |= {"notebooks", "utils", "data", "tests", "transfer_learning_course.egg-info"}
     found = {path.name for path in ROOT.iterdir() if path.name[0] != "."}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from utils import backbones, checks, models
-from utils.framework import keras, layers
+from utils.base.framework import keras, layers
 
 pytestmark = pytest.mark.check
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import save
-from utils import pictures
+from utils.base import pictures
 
 pytestmark = pytest.mark.check
 

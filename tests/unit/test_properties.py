@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from utils import checks, datasets, drawn_pets, features, models, plots
-from utils.framework import keras
+from utils import checks, datasets, features, models, plots
+from utils.base.framework import keras
+from utils.sources import drawn_pets
 
 pytestmark = pytest.mark.check
 # Fixtures are only read here, and TensorFlow's first call takes longer than any deadline.

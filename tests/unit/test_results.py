@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from utils import results, tables
+from utils import results
+from utils.running import readme
 
 pytestmark = pytest.mark.check
 
@@ -68,15 +69,15 @@ def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
 def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
     names = ("lessons", "results", "systems", "recipes", "speed", "faults")
     for name in names:
-        monkeypatch.setattr(tables, f"{name}_table", lambda name=name: f"{name} \\1\n")
+        monkeypatch.setattr(readme, f"{name}_table", lambda name=name: f"{name} \\1\n")
     text = "".join(f"before\n<!-- {name} -->\nold\n<!-- /{name} -->\nafter\n" for name in names)
-    new = tables.update(text)
+    new = readme.update(text)
     for name in names:
         assert f"before\n<!-- {name} -->\n{name} \\1\n<!-- /{name} -->\nafter\n" in new
-    assert "old" not in new and tables.update(new) == new
+    assert "old" not in new and readme.update(new) == new
     with pytest.raises(ValueError, match="<!-- results -->"):
-        tables.update(text.replace("<!-- results -->", ""))
+        readme.update(text.replace("<!-- results -->", ""))
 
 
 def test_minutes_are_rounded_up():
-    assert [tables.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]
+    assert [readme.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from utils.unpickler import read_dictionary
+from utils.sources.unpickler import read_dictionary
 
 pytestmark = pytest.mark.check
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.folders import whole_file
+from utils.base.folders import whole_file
 
 # Pillow warns of large pictures and odd EXIF that it reads all the same. Set once and for all:
 # pictures are read in several threads, where changing warnings back and forth is not safe.

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from utils.framework import keras, tf
+from utils.base.framework import keras, tf
 
 ENGINES = ("tensorflow", "openvino", "auto")
 TOLERANCE = 1e-3  # how far an engine may be from TensorFlow, absolute or relative

@@ -21,9 +21,10 @@ from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from utils import plots, tables
-from utils.folders import ROOT, data_dir, remove_stale_partials, whole_file
+from utils import plots
+from utils.base.folders import ROOT, data_dir, remove_stale_partials, whole_file
 from utils.results import MIME
+from utils.running import readme
 
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
@@ -197,7 +198,7 @@ def _fingerprint(lesson, given):
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
     for cell in nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", 4).cells:
         digest.update(_MINUTES.sub("", cell.source).encode())
-    for path in [*sorted((ROOT / "utils").glob("*.py")), ROOT / "requirements.lock"]:
+    for path in [*sorted((ROOT / "utils").rglob("*.py")), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -308,7 +309,7 @@ def store_outputs(run: Run) -> Path:
         if cell.cell_type == "code":
             cell.outputs = done.outputs
             cell.execution_count = done.execution_count
-    minutes = tables.minutes(run.entry)
+    minutes = readme.minutes(run.entry)
     said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
     lesson.cells[0].source = _MINUTES.sub(said, lesson.cells[0].source)
     lesson.metadata = nbformat.from_dict(

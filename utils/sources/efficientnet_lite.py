@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.framework import keras, layers
-from utils.unpickler import ArraysOnly
+from utils.base.framework import keras, layers
+from utils.sources.unpickler import ArraysOnly
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 NUM_BLOCKS = 16

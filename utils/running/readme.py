@@ -7,7 +7,7 @@ import matplotlib
 import nbformat
 
 from utils import checks, plots, results
-from utils.folders import ROOT
+from utils.base.folders import ROOT
 
 # What the sources print. Book: F. Chollet, Deep Learning with Python, first edition (2017),
 # notebook 5.3; 1,000 validation and 1,000 test pictures.

@@ -11,8 +11,8 @@ import psutil
 from packaging.requirements import Requirement
 
 from utils.backbones import BACKBONES, available_offline
-from utils.folders import ROOT, cache_dir, data_dir, weights_dir
-from utils.sources import SOURCES
+from utils.base.folders import ROOT, cache_dir, data_dir, weights_dir
+from utils.sources.registry import SOURCES
 
 
 def wanted() -> dict[str, str]:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from utils import progress
-from utils.folders import remove_stale_partials, whole_file
+from utils.base import progress
+from utils.base.folders import remove_stale_partials, whole_file
 
 TIMEOUT = (10, 60)  # seconds: to connect, and of silence between two pieces
 ATTEMPTS = 3  # at a server that says it is busy (status 500 and above)

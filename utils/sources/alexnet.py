@@ -8,8 +8,8 @@ converted weights are the ones in circulation. Lesson 13 uses it.
 from pathlib import Path
 
 from utils.backbones import entry, plausible
-from utils.framework import keras, layers, tf
-from utils.unpickler import read_dictionary
+from utils.base.framework import keras, layers, tf
+from utils.sources.unpickler import read_dictionary
 
 
 @keras.saving.register_keras_serializable(package="transfer_learning_course")

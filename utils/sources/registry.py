@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils import downloads, drawn_pets, drawn_signs, pictures, progress
-from utils.folders import data_dir
+from utils.base import pictures, progress
+from utils.base.folders import data_dir
+from utils.sources import downloads, drawn_pets, drawn_signs
 
 SPLITS = ("train", "validation", "test")
 

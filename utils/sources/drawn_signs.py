@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from utils.drawing import (
+from utils.sources.drawing import (
     Pen,
     any_colour,
     background,
@@ -167,7 +167,7 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
                     for frame in range(FRAMES):
                         path = partial / split / class_name / f"{track:05d}_{frame:05d}.png"
                         jobs.append([str(path), seed, track, frame, class_name])
-            draw_files("utils.drawn_signs", jobs, f"Drawing {split} signs")
+            draw_files("utils.sources.drawn_signs", jobs, f"Drawing {split} signs")
             first += tracks
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.folders import cache_dir, remove_stale_partials, whole_file
+from utils.base.folders import cache_dir, remove_stale_partials, whole_file
 
 
 def kept(

@@ -15,8 +15,8 @@ from subprocess import PIPE
 import numpy as np
 from PIL import Image, ImageDraw
 
-from utils import pictures, progress
-from utils.folders import ROOT
+from utils.base import pictures, progress
+from utils.base.folders import ROOT
 
 
 @dataclass

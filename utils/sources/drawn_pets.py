@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from utils.drawing import Pen, background, draw_files, loose_shape, shade, whole_set, work
+from utils.sources.drawing import Pen, background, draw_files, loose_shape, shade, whole_set, work
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -183,7 +183,7 @@ def draw_split(
         for index in range(first, first + count):
             path = folder / class_name / f"{class_name}_{index:04d}.jpg"
             jobs.append([str(path), seed, index, class_name])
-    draw_files("utils.drawn_pets", jobs, description)
+    draw_files("utils.sources.drawn_pets", jobs, description)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:

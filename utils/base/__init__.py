@@ -1,0 +1,1 @@
+"""What everything else stands on: TensorFlow imported quietly, folders, pictures, the cache."""

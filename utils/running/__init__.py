@@ -1,0 +1,1 @@
+"""Running lessons: the command line, headless runs, pages, what is installed."""

@@ -1,0 +1,1 @@
+"""Where pictures and weights come from: drawn, downloaded, or in a package."""
