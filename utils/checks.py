@@ -6,40 +6,73 @@ from contextlib import contextmanager
 
 import numpy as np
 import psutil
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
-
-from utils.base.framework import keras
-from utils.datasets import DataSet
 
 
 class CheckError(AssertionError):
     """A claim that does not hold, with what was found instead."""
 
 
-@contextmanager
-def unchanged(model: keras.Model) -> Iterator[None]:
-    """Claim that what happens inside the `with` changes no number of a model.
-
-    Every weight is compared bit by bit, batch-norm statistics included.
-
-    Raises:
-        CheckError: naming the weights that moved, and by how much.
-
-    Taught in lesson 03.
-    """
-    before = [weight.numpy() for weight in model.weights]
-    yield
+def _moved(weights, before):
+    """Path of each weight that is not what it was → the most that any of its numbers moved."""
     moved = {}
-    for weight, old in zip(model.weights, before, strict=True):
+    for weight, old in zip(weights, before, strict=True):
         new = weight.numpy()
         if not np.array_equal(new, old, equal_nan=True):
             moved[weight.path] = float(np.abs(new - old).max())
-    if moved:
+    return moved
+
+
+@contextmanager
+def unchanged(model) -> Iterator[None]:
+    """Claim that what happens inside the `with` changes no number of a model.
+
+    Every weight is compared bit by bit, the running mean and variance of batch norm included.
+
+    Example:
+        >>> with checks.unchanged(base):
+        ...     model.fit(train, epochs=2)
+
+    Args:
+        model: a Keras model or layer; also a list of its weights.
+
+    Raises:
+        CheckError: saying how many weights moved, and which most.
+
+    Taught in lesson 03.
+    """
+    weights = model if isinstance(model, list) else model.weights
+    before = [weight.numpy() for weight in weights]
+    yield
+    if moved := _moved(weights, before):
         path, most = max(moved.items(), key=lambda item: item[1])
         raise CheckError(
-            f"{len(moved)} of {len(before)} weights of {model.name} moved, "
-            f"{path} most (by up to {most:.2g})"
+            f"{len(moved)} of {len(before)} weights moved, {path} most (by up to {most:.2g})"
         )
+
+
+@contextmanager
+def changed(model) -> Iterator[None]:
+    """Claim that what happens inside the `with` changes every weight that is trainable.
+
+    Args:
+        model: a Keras model or layer; also a list of weights.
+
+    Raises:
+        CheckError: naming a weight that stayed, or saying that nothing is trainable.
+
+    Taught in lesson 04.
+    """
+    weights = model if isinstance(model, list) else model.trainable_weights
+    before = [weight.numpy() for weight in weights]
+    yield
+    moved = _moved(weights, before)
+    stayed = [weight.path for weight in weights if weight.path not in moved]
+    if not weights:
+        raise CheckError("nothing is trainable, so nothing can have learned")
+    if stayed:
+        raise CheckError(f"{len(stayed)} of {len(weights)} weights did not move, {stayed[0]} first")
 
 
 class Peak:
@@ -82,12 +115,12 @@ def peak_memory(every_seconds: float = 0.02) -> Iterator[Peak]:
         peak.most = max(peak.most, process.memory_info().rss / 1e6)
 
 
-def trainable_names(model: keras.Model) -> list[str]:
+def trainable_names(model) -> list[str]:
     """List the paths of the weights that training would change; taught in lesson 03."""
     return [weight.path for weight in model.trainable_weights]
 
 
-def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance: float = 1e-4):
+def same_predictions(first, second, inputs, tolerance: float = 1e-4):
     """Claim that two models say the same of the same inputs.
 
     Args:
@@ -109,26 +142,8 @@ def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance:
         raise CheckError(f"the outputs differ by up to {largest:.2g}, more than {tolerance:g}")
 
 
-def disjoint(data: DataSet) -> None:
-    """Claim that no picture stands in two splits, by content and not by name.
-
-    Raises:
-        CheckError: naming the first pair.
-
-    Taught in lesson 00.
-    """
-    seen = {}
-    for split in data.splits:
-        for digest, path in zip(split.digests, split.paths, strict=True):
-            other, where = seen.setdefault(digest, (split.name, path))
-            if other != split.name:
-                raise CheckError(
-                    f"{where.name} of {other} and {path.name} of {split.name} are the same picture"
-                )
-
-
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
-    """Turn a head's output, (n, 1) sigmoid or (n, classes) softmax, into class numbers (n,)."""
+    """Turn a softmax (n, classes), or one sigmoid (n, 1), into class numbers (n,); lesson 02."""
     if probabilities.shape[-1] == 1:
         return (probabilities[:, 0] > 0.5).astype("int32")
     return probabilities.argmax(-1).astype("int32")
@@ -139,7 +154,7 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
 
     Args:
         labels: true classes, integers (n,).
-        probabilities: a head's output, (n, 1) or (n, classes), in the same order.
+        probabilities: a model's predictions, (n, classes), in the same order.
         accuracy: what `evaluate` said, a fraction in [0, 1].
 
     Returns:
@@ -167,7 +182,7 @@ def interval(accuracy: float, n: int) -> tuple[float, float]:
     """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927).
 
     Args:
-        accuracy: fraction in [0, 1].
+        accuracy: fraction in [0, 1]; `accuracy * n` pictures are right.
         n: number of pictures, at least 1.
 
     Returns:
@@ -180,11 +195,8 @@ def interval(accuracy: float, n: int) -> tuple[float, float]:
     """
     if not 0 <= accuracy <= 1 or n < 1:
         raise ValueError(f"accuracy must be in [0, 1] and n at least 1, not {accuracy} and {n}")
-    z = 1.959964
-    centre = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return float(min(low, accuracy)), float(max(high, accuracy))  # rounding must not leave it out
+    found = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def with_interval(accuracy: float, n: int) -> str:
