@@ -53,7 +53,8 @@ def _numbered(prefix, first, last):
 
 _KERAS = keras.applications
 _RESNET = (f"conv{i}_block{j + 1}" for i, n in enumerate((3, 4, 6, 3), 2) for j in range(n))
-_B5 = (f"block{i}{'abcdefghi'[j]}" for i, n in enumerate((3, 5, 5, 7, 7, 9, 3), 1) for j in range(n))
+_REPEATS = enumerate((3, 5, 5, 7, 7, 9, 3), 1)
+_B5 = (f"block{i}{'abcdefghi'[j]}" for i, n in _REPEATS for j in range(n))
 _GOOGLE = "Apache-2.0, Google"
 _OXFORD = "CC BY 4.0, Visual Geometry Group, University of Oxford"
 
