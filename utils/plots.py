@@ -1,13 +1,18 @@
 """Figures are returned, not shown, and each carries a text for those who cannot see it."""
 
 import base64
+import collections
 import html
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from utils import checks
 
 # Wong's palette (Nature Methods 8, 441, 2011): distinct under every common colour blindness.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -22,7 +27,7 @@ _STYLE = {
 
 
 def image_tag(png: str, alt: str) -> str:
-    """Write a PNG in base64 and its alternative text as an HTML image; lesson 00 shows many."""
+    """Write a PNG in base64 and its alternative text as an HTML image."""
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
 
 
@@ -43,13 +48,12 @@ class Picture(Figure):
         )
 
 
-def _picture(title, alt, size, rows=1, columns=1, **options):
+def _picture(title, alt, size, rows=1, columns=1):
     with matplotlib.rc_context(_STYLE):
         figure = Picture(figsize=size)
-        figure.alt = alt
-        axes = figure.subplots(rows, columns, squeeze=False, **options)
-        if title:
-            figure.suptitle(title, fontsize=12)
+        figure.alt = f"{title}: {alt}."
+        axes = figure.subplots(rows, columns, squeeze=False)
+        figure.suptitle(title, fontsize=12)
     return figure, axes
 
 
@@ -65,8 +69,9 @@ def grid(images: np.ndarray, captions: Sequence[str], title: str, columns: int =
     Taught in lesson 00.
     """
     rows = -(-len(images) // columns)
-    alt = f"{title}. {len(images)} pictures: {', '.join(captions)}"
-    figure, axes = _picture(title, alt, (1.65 * columns, 1.9 * rows + 0.4), rows, columns)
+    kinds = [f"{k} {text}" for text, k in collections.Counter(captions).most_common(6)]
+    alt, size = f"{len(images)} pictures, {', '.join(kinds)}", (1.65 * columns, 1.9 * rows + 0.4)
+    figure, axes = _picture(title, alt, size, rows, columns)
     for ax in axes.flat:
         ax.axis("off")
     for ax, image, caption in zip(axes.flat, images, captions, strict=False):
@@ -75,25 +80,13 @@ def grid(images: np.ndarray, captions: Sequence[str], title: str, columns: int =
     return figure
 
 
-def smooth(values: Sequence[float], factor: float = 0.8) -> list[float]:
-    """Give the exponential moving average of a curve, as the book's chapter 5.3 does.
+def smooth(values: Sequence[float], factor: float) -> list[float]:
+    """Give the exponential moving average, as the book's notebook 5.3 does; lesson 02.
 
-    Args:
-        values: numbers, in order.
-        factor: in [0, 1): how much of the past is kept at each step; 0 changes nothing.
-
-    Raises:
-        ValueError: for a factor outside [0, 1).
-
-    Taught in lesson 02.
+    `factor`, in [0, 1), says how much of the past is kept at each step; 0 changes nothing.
     """
-    if not 0 <= factor < 1:
-        raise ValueError(f"the smoothing factor must be in [0, 1), not {factor}")
-    smoothed = []
-    for value in values:
-        last = smoothed[-1] if smoothed else value
-        smoothed.append(last * factor + value * (1 - factor))
-    return smoothed
+    keep_past = lambda past, value: past * factor + value * (1 - factor)  # noqa: E731
+    return list(itertools.accumulate(values, keep_past))
 
 
 def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float = 0.0) -> Picture:
@@ -104,25 +97,27 @@ def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float 
         title: what to see.
         smoothing: factor of `smooth`; the raw curve stays visible, thin.
 
-    Taught in lesson 02.
+    Taught in lesson 00.
     """
     n = len(history["loss"])
     last = {key: values[-1] for key, values in history.items()}
-    alt = (
-        f"{title}. Two curves over {n} epochs. At the end: training accuracy "
-        f"{last['accuracy']:.3f}, validation accuracy {last['val_accuracy']:.3f}, training loss "
-        f"{last['loss']:.3f}, validation loss {last['val_loss']:.3f}"
+    figure, axes = _picture(
+        title,
+        f"after {n} epochs accuracy is {last['accuracy']:.3f} in training and "
+        f"{last['val_accuracy']:.3f} in validation, loss {last['loss']:.3f} and "
+        f"{last['val_loss']:.3f}",
+        (9.5, 3.4),
+        1,
+        2,
     )
-    figure, axes = _picture(title, alt, (9.5, 3.4), 1, 2)
-    epochs = np.arange(1, n + 1)
     for ax, key in zip(axes[0], ("accuracy", "loss"), strict=True):
         for i, (name, series) in enumerate([("training", key), ("validation", f"val_{key}")]):
-            values = history[series]
-            if smoothing:
-                ax.plot(epochs, values, color=COLOURS[i], alpha=0.25, linewidth=1)
             marker = MARKERS[i] if n <= 30 else None
-            shown = smooth(values, smoothing)
-            ax.plot(epochs, shown, color=COLOURS[i], marker=marker, markersize=4, label=name)
+            epochs, options = range(1, n + 1), {"color": COLOURS[i], "label": name}
+            if smoothing:
+                ax.plot(epochs, history[series], COLOURS[i], alpha=0.25, linewidth=1)
+            shown = smooth(history[series], smoothing)
+            ax.plot(epochs, shown, marker=marker, markersize=4, **options)
         ax.set_xlabel("epoch")
         ax.set_ylabel(key)
         ax.xaxis.get_major_locator().set_params(integer=True)
@@ -130,61 +125,32 @@ def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float 
     return figure
 
 
-def compare(
-    series: Mapping[str, Sequence[float]], title: str, ylabel: str, first: int = 1
-) -> Picture:
-    """Show several curves by epoch in one figure.
-
-    Args:
-        series: name → a number an epoch.
-        title: what to see.
-        ylabel: what the numbers are.
-        first: number of the first epoch; 0 for what was there before training.
-
-    Taught in lesson 14.
-    """
-    ends = "; ".join(
-        f"{name}: {values[0]:.3f} to {values[-1]:.3f}" for name, values in series.items()
-    )
-    figure, axes = _picture(title, f"{title}. {ylabel} from first to last epoch: {ends}", (8, 4))
-    ax = axes[0, 0]
-    for i, (name, values) in enumerate(series.items()):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        epochs = range(first, first + len(values))
-        ax.plot(epochs, values, color=colour, marker=marker, markersize=5, label=name)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(ylabel)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not on, the curves
-    return figure
-
-
-def growth(
+def lines(
     series: Mapping[str, Mapping[float, float]], title: str, xlabel: str, ylabel: str
 ) -> Picture:
-    """Show how numbers grow with something, several lines in one figure, both axes from zero.
+    """Show several curves in one figure.
 
     Args:
-        series: name → {x: y}.
+        series: name → {x: y}; of a list of epochs, `dict(enumerate(values, 1))`.
         title: what to see.
         xlabel, ylabel: what the numbers are.
 
-    Taught in lesson 15.
+    Taught in lesson 14.
     """
-    said = "; ".join(
-        f"{name}: " + ", ".join(f"{y:,.0f} at {x:,}" for x, y in points.items())
+    ends = [
+        f"{name} from {y[0]:,.4g} to {y[-1]:,.4g}"
         for name, points in series.items()
-    )
-    figure, axes = _picture(title, f"{title}. {ylabel} by {xlabel}: {said}", (8, 3.6))
+        for y in [list(points.values())]
+    ]
+    figure, axes = _picture(title, f"{ylabel} by {xlabel}; {'; '.join(ends)}", (8, 3.8))
     ax = axes[0, 0]
     for i, (name, points) in enumerate(series.items()):
-        xs, ys = zip(*points.items(), strict=True)
-        ax.plot(xs, ys, color=COLOURS[i], marker=MARKERS[i], markersize=5, label=name)
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        ax.plot(*zip(*points.items(), strict=True), color=colour, marker=marker, label=name)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
-    ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not on, the curves
     return figure
 
 
@@ -196,90 +162,88 @@ def confusion_matrix(table: np.ndarray, class_names: Sequence[str], title: str) 
         class_names: in label order.
         title: what to see.
 
-    Taught in lesson 02.
+    Taught in lesson 00.
     """
-    rows = [
-        f"{true} taken for {guess}: {table[i, j]}"
-        for i, true in enumerate(class_names)
-        for j, guess in enumerate(class_names)
-    ]
+    wrong = table - np.diag(np.diag(table))
+    i, j = np.unravel_index(wrong.argmax(), wrong.shape)
+    alt = f"{np.trace(table):,} of {table.sum():,} pictures are on the diagonal"
+    if wrong[i, j]:
+        alt += f"; most often, {wrong[i, j]} times, {class_names[i]} is taken for {class_names[j]}"
     side = max(3.4, 0.6 * len(class_names) + 2)
-    figure, axes = _picture(title, f"{title}. {'; '.join(rows)}", (side + 0.6, side))
-    ax = axes[0, 0]
-    ax.imshow(table, cmap="Blues", vmin=0)
-    for (i, j), count in np.ndenumerate(table):
-        colour = "white" if count > table.max() / 2 else "black"
-        ax.text(j, i, f"{count:,}", ha="center", va="center", color=colour)
-    crowded = len(class_names) > 4
-    ax.set_xticks(range(len(class_names)), class_names, rotation=90 if crowded else 0)
-    ax.set_yticks(range(len(class_names)), class_names)
-    ax.set_xlabel("predicted")
-    ax.set_ylabel("true")
+    figure, axes = _picture(title, alt, (side + 0.6, side))
+    ConfusionMatrixDisplay(table, display_labels=class_names).plot(
+        ax=axes[0, 0], cmap="Blues", colorbar=False, values_format=",d",
+        xticks_rotation=90 if len(class_names) > 4 else 0,
+    )  # fmt: skip
+    axes[0, 0].set(xlabel="predicted", ylabel="true")
     return figure
 
 
 def embedding(
     points: np.ndarray, labels: np.ndarray, class_names: Sequence[str], title: str
 ) -> Picture:
-    """Show features laid out in the plane, a colour and a marker for each class.
-
-    Args:
-        points: (n, 2).
-        labels: integers (n,).
-        class_names: in label order.
-        title: what to see.
+    """Show features laid out in the plane, (n, 2), a colour and a marker for each class.
 
     Taught in lesson 01.
     """
-    alt = f"{title}. {len(points)} points, classes {', '.join(class_names)}"
-    figure, axes = _picture(title, alt, (6.2, 4.4))
-    ax = axes[0, 0]
+    shown = ", ".join(class_names[:6]) + (", …" if len(class_names) > 6 else "")
+    figure, axes = _picture(title, f"{len(points)} points of the classes {shown}", (6.2, 4.4))
     for i, name in enumerate(class_names):
-        chosen = points[labels == i]
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        ax.scatter(*chosen.T, s=14, alpha=0.6, color=colour, marker=marker, label=name)
-    ax.set_xlabel("first direction")
-    ax.set_ylabel("second direction")
-    ax.legend(frameon=False)
+        chosen = points[labels == i].T
+        axes[0, 0].scatter(*chosen, s=14, alpha=0.6, color=colour, marker=marker, label=name)
+    axes[0, 0].set(xlabel="first direction", ylabel="second direction")
+    axes[0, 0].legend(frameon=False)
     return figure
 
 
 def dots(
-    names: Sequence[str],
-    values: Sequence[float],
+    values: Mapping[str, float],
     title: str,
-    errors: Sequence[tuple[float, float]] | None = None,
-    reference: tuple[str, float] | None = None,
-    xlabel: str = "accuracy",
+    xlabel: str,
+    ranges: Sequence[tuple[float, float]] | None = None,
+    baseline: float | None = None,
 ) -> Picture:
-    """Compare numbers, one row each, with intervals and a line to compare with.
+    """Compare numbers, one row each, with (low, high) ranges and a dashed line if wanted.
+
+    Taught in lesson 15.
+    """
+    low, high = min(values, key=values.get), max(values, key=values.get)
+    alt = f"{xlabel} from {values[low]:.3f} ({low}) to {values[high]:.3f} ({high})"
+    figure, axes = _picture(title, alt, (8, 0.5 * len(values) + 1.5))
+    ax, places = axes[0, 0], np.arange(len(values))
+    if ranges is not None:
+        ax.hlines(places, *np.array(ranges).T, color=COLOURS[0], linewidth=2)
+    ax.plot(list(values.values()), places, "o", color=COLOURS[0], markersize=7)
+    for place, value in enumerate(values.values()):
+        ax.annotate(f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center")
+    if baseline is not None:
+        ax.axvline(baseline, linestyle="--", color=COLOURS[-1], linewidth=1)
+        ax.annotate("baseline", (baseline, -0.55), (4, 0), textcoords="offset points", fontsize=9)
+    ax.set_yticks(places, values)
+    ax.set_ylim(len(values) - 0.5, -0.8)
+    ax.set_xlabel(xlabel)
+    return figure
+
+
+def accuracies(
+    values: Mapping[str, float],
+    n: int | Sequence[int],
+    title: str,
+    xlabel: str = "validation accuracy",
+    baseline: float | None = None,
+) -> Picture:
+    """Compare accuracies, one row each, with their 95 % intervals and the majority baseline.
 
     Args:
-        names: a text a row, from the top.
-        values: a number a row.
+        values: name → accuracy, a fraction in [0, 1].
+        n: pictures each was measured on: one number, or one a row.
         title: what to see.
-        errors: (low, high) ends of the interval of each row, or None.
-        reference: (name, number) of a dashed line, or None.
-        xlabel: what the numbers are.
+        xlabel: of which pictures.
+        baseline: accuracy of always answering the most frequent class.
 
     Taught in lesson 01.
     """
-    rows = "; ".join(f"{name}: {value:.3f}" for name, value in zip(names, values, strict=True))
-    figure, axes = _picture(title, f"{title}. {rows}", (8, 0.5 * len(names) + 1.5))
-    ax, places = axes[0, 0], np.arange(len(names))
-    if errors is not None:
-        low, high = np.array(errors).T
-        ax.hlines(places, low, high, color=COLOURS[0], linewidth=2)
-    ax.plot(values, places, "o", color=COLOURS[0], markersize=7)
-    for place, value in zip(places, values, strict=True):
-        offset = (0, 7)
-        ax.annotate(f"{value:.3f}", (value, place), offset, textcoords="offset points", ha="center")
-    if reference is not None:
-        ax.axvline(reference[1], linestyle="--", color=COLOURS[-1], linewidth=1)
-        ax.annotate(
-            reference[0], (reference[1], -0.55), (4, 0), textcoords="offset points", fontsize=9
-        )
-    ax.set_yticks(places, names)
-    ax.set_ylim(len(names) - 0.5, -0.8)
-    ax.set_xlabel(xlabel)
-    return figure
+    counts = [n] * len(values) if isinstance(n, int) else n
+    ranges = [checks.interval(v, k) for v, k in zip(values.values(), counts, strict=True)]
+    return dots(values, title, xlabel, ranges, baseline)
