@@ -9,6 +9,8 @@ import psutil
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
+from utils.base.framework import keras
+
 
 class CheckError(AssertionError):
     """A claim that does not hold, with what was found instead."""
@@ -25,7 +27,7 @@ def _moved(weights, before):
 
 
 @contextmanager
-def unchanged(model) -> Iterator[None]:
+def unchanged(model: keras.Model | list) -> Iterator[None]:
     """Claim that what happens inside the `with` changes no number of a model.
 
     Every weight is compared bit by bit, the running mean and variance of batch norm included.
@@ -35,7 +37,7 @@ def unchanged(model) -> Iterator[None]:
         ...     model.fit(train, epochs=2)
 
     Args:
-        model: a Keras model or layer; also a list of its weights.
+        model: or a list of its weights.
 
     Raises:
         CheckError: saying how many weights moved, and which most.
@@ -53,11 +55,11 @@ def unchanged(model) -> Iterator[None]:
 
 
 @contextmanager
-def changed(model) -> Iterator[None]:
+def changed(model: keras.Model | list) -> Iterator[None]:
     """Claim that what happens inside the `with` changes every weight that is trainable.
 
     Args:
-        model: a Keras model or layer; also a list of weights.
+        model: or a list of its weights.
 
     Raises:
         CheckError: naming a weight that stayed, or saying that nothing is trainable.
@@ -115,12 +117,12 @@ def peak_memory(every_seconds: float = 0.02) -> Iterator[Peak]:
         peak.most = max(peak.most, process.memory_info().rss / 1e6)
 
 
-def trainable_names(model) -> list[str]:
+def trainable_names(model: keras.Model) -> list[str]:
     """List the paths of the weights that training would change; taught in lesson 03."""
     return [weight.path for weight in model.trainable_weights]
 
 
-def same_predictions(first, second, inputs, tolerance: float = 1e-4):
+def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance: float = 1e-4):
     """Claim that two models say the same of the same inputs.
 
     Args:

@@ -69,7 +69,8 @@ def grid(images: np.ndarray, captions: Sequence[str], title: str, columns: int =
     Taught in lesson 00.
     """
     rows = -(-len(images) // columns)
-    kinds = [f"{k} {text}" for text, k in collections.Counter(captions).most_common(6)]
+    counted = collections.Counter(captions).most_common(6)
+    kinds = [text if k == 1 else f"{k} {text}" for text, k in counted]
     alt, size = f"{len(images)} pictures, {', '.join(kinds)}", (1.65 * columns, 1.9 * rows + 0.4)
     figure, axes = _picture(title, alt, size, rows, columns)
     for ax in axes.flat:
