@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.base.folders import ROOT, cache_dir, data_dir
+from utils.base.folders import cache_dir, data_dir
 
 
 def set_seed(seed: int) -> None:
@@ -68,7 +68,7 @@ def _parser():
     head.add_argument("--learning_rate", type=float, default=1e-2)
     head.add_argument("--seed", type=int, default=1)
     head.set_defaults(action=_train_head)
-    readme = commands.add_parser("readme", help="bring README's tables and figure up to date")
+    readme = commands.add_parser("readme", help="bring README and the page of results up to date")
     readme.set_defaults(action=_readme)
     return parser
 
@@ -179,9 +179,7 @@ def _train_head(options):
 def _readme(options):
     from utils.running import readme
 
-    path = ROOT / "README.md"
-    path.write_text(readme.update(path.read_text("utf-8")), "utf-8")
-    readme.save_arc()
+    readme.write()
     return 0
 
 

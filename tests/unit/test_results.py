@@ -1,5 +1,7 @@
 import json
+import re
 
+import jinja2
 import pytest
 
 from utils import results
@@ -67,16 +69,32 @@ def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
 
 
 def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
-    names = ("lessons", "results", "systems", "recipes", "speed", "faults")
+    names = {"lessons": "lessons_table", "result": "result_table", "minutes": "core_minutes"}
+    for name, maker in names.items():
+        monkeypatch.setattr(readme, maker, lambda name=name: f"{name} \\1")
+    text = "".join(f"before <!-- {name} -->\nold<!-- /{name} --> after\n" for name in names)
+    new = readme.fill(text)
     for name in names:
-        monkeypatch.setattr(readme, f"{name}_table", lambda name=name: f"{name} \\1\n")
-    text = "".join(f"before\n<!-- {name} -->\nold\n<!-- /{name} -->\nafter\n" for name in names)
-    new = readme.update(text)
-    for name in names:
-        assert f"before\n<!-- {name} -->\n{name} \\1\n<!-- /{name} -->\nafter\n" in new
-    assert "old" not in new and readme.update(new) == new
-    with pytest.raises(ValueError, match="<!-- results -->"):
-        readme.update(text.replace("<!-- results -->", ""))
+        assert f"before <!-- {name} -->{name} \\1<!-- /{name} --> after\n" in new
+    assert "old" not in new and readme.fill(new) == new
+    with pytest.raises(ValueError, match="<!-- result -->"):
+        readme.fill(text.replace("<!-- result -->", ""))
+
+
+def test_what_a_template_asks_for_is_measured_or_a_dash():
+    entry = '"drawn", "04", "test_accuracy"'
+    made = readme.page(f"{{{{ value({entry}) }}}} {{{{ accuracy({entry}) }}}}")
+    assert re.fullmatch(r"(0\.\d{3}) \1 \(0\.\d{3}–[01]\.\d{3}, n = 500\)", made)
+    assert readme.page('{{ value("drawn", "04", "x") }} {{ accuracy("no", "04", "x") }}') == "– –"
+    with pytest.raises(jinja2.UndefinedError):
+        readme.page('{{ numbers("drawn", "04").no_such_number }}')
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(119, "119 s"), (130, "2 min"), (7199, "120 min"), (7200, "2.0 h")]
+)
+def test_durations_are_said_as_a_person_would(seconds, said):
+    assert readme.duration(seconds) == said
 
 
 def test_minutes_are_rounded_up():
