@@ -22,7 +22,7 @@ def original(home, monkeypatch):
     """A course of one lesson with outputs, and a function that gives it another last cell."""
     folder = home / "notebooks"
     (folder / "profiles").mkdir(parents=True)
-    (folder / "profiles" / "drawn.yaml").write_text("# Drawings. Nothing is set.\n")
+    (folder / "profiles" / "drawn.yaml").write_text("# Drawings.\n#\n# Nothing is set.\n")
     more = "# More\n# of it.\n00_small:\n  PROFILE: more\n  N: 5\n"
     (folder / "profiles" / "more.yaml").write_text(more)
     for module in (profiles, lessons):
@@ -82,7 +82,7 @@ def test_a_copy_names_its_kernel_and_answers_nothing(original, home):
 
 def test_each_profile_has_copies_with_its_parameters_in_the_cell_that_learners_change(original):
     (copy,) = prepare("more")[0].values()
-    assert copy.cells[1].source == "PROFILE = 'more'\nN = 5  # how many"
+    assert copy.cells[1].source == 'PROFILE = "more"\nN = 5  # how many'
     (copy,) = prepare()[0].values()
     assert copy.cells[1].source == 'PROFILE = "drawn"\nN = 3  # how many'
 

@@ -5,6 +5,7 @@ never written to: the lesson's new version is put beside it.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -146,7 +147,7 @@ def _start_page(notebooks, profile, folder, said):
         .read_text("utf-8")
         .format(
             profile=profile,
-            about=re.split(r"(?<=\.)\s", _about(profile))[0],
+            about=_about(profile),
             new="".join(f"\n> **New version.** {text}.\n" for text in said),
             core="\n".join(rows["core"]),
             deeper="\n".join(rows["deeper"]),
@@ -163,9 +164,10 @@ def _start_page(notebooks, profile, folder, said):
 
 
 def _about(profile):
-    """What a profile says of itself in the comment at its top."""
-    lines = (profiles.PROFILES / f"{profile}.yaml").read_text("utf-8").splitlines()
-    return " ".join(line[1:].strip() for line in lines if line.startswith("#"))
+    """What a profile says of itself: the first paragraph of the comment at its top."""
+    text = (profiles.PROFILES / f"{profile}.yaml").read_text("utf-8")
+    lines = itertools.takewhile(lambda line: line.startswith("# "), text.splitlines())
+    return " ".join(line.removeprefix("# ") for line in lines)
 
 
 def _done(lesson, profile):

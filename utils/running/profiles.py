@@ -73,12 +73,13 @@ def set_parameters(lesson: str, source: str, given: dict) -> str:
     lines = source.split("\n")
     places = {name: node for name, (_, node) in _literals(lesson, source).items()}
     for name in sorted(given, key=lambda name: -places[name].lineno):  # from below: lines may go
-        node = places[name]
+        node, value = places[name], given[name]
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
         first, last = lines[node.lineno - 1], lines[node.end_lineno - 1]
         # Python counts bytes.
         before = first.encode()[: node.col_offset].decode()
         after = last.encode()[node.end_col_offset :].decode()
-        lines[node.lineno - 1 : node.end_lineno] = [f"{before}{given[name]!r}{after}"]
+        lines[node.lineno - 1 : node.end_lineno] = [before + text + after]
     return "\n".join(lines)
 
 
