@@ -141,24 +141,22 @@ def _start_page(notebooks, profile, folder, said):
         time = time.replace(" ", "\N{NO-BREAK SPACE}")
         cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
         rows["core" if lesson < "1" else "deeper"].append(f"| {' | '.join(cells)} |")
-    others = [p.stem for p in sorted(profiles.PROFILES.glob("*.yaml"))]
+    others = sorted(path.stem for path in profiles.PROFILES.glob("*.yaml"))
+    others = [name for name in others if name not in (profile, "smoke")]
     return (
         (JUPYTERLAB / "start.md")
         .read_text("utf-8")
-        .format(
-            profile=profile,
-            about=_about(profile),
-            new="".join(f"\n> **New version.** {text}.\n" for text in said),
-            core="\n".join(rows["core"]),
-            deeper="\n".join(rows["deeper"]),
-            folder=folder,
-            others="\n".join(
-                f"- `make lab PROFILE={name}`: {_about(name)}"
-                for name in others
-                if name not in (profile, "smoke")
-            ),
-            root=ROOT,
-            python=os.path.relpath(sys.executable, ROOT),
+        .format_map(
+            {
+                "profile": profile,
+                "about": _about(profile),
+                "new": "".join(f"\n> **New version.** {text}.\n" for text in said),
+                **{part: "\n".join(lines) for part, lines in rows.items()},
+                "others": "\n".join(f"- `make lab PROFILE={o}`: {_about(o)}" for o in others),
+                "folder": folder,
+                "root": ROOT,
+                "python": sys.executable,
+            }
         )
     )
 
