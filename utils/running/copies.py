@@ -143,21 +143,16 @@ def _start_page(notebooks, profile, folder, said):
         rows["core" if lesson < "1" else "deeper"].append(f"| {' | '.join(cells)} |")
     others = sorted(path.stem for path in profiles.PROFILES.glob("*.yaml"))
     others = [name for name in others if name not in (profile, "smoke")]
-    return (
-        (JUPYTERLAB / "start.md")
-        .read_text("utf-8")
-        .format_map(
-            {
-                "profile": profile,
-                "about": _about(profile),
-                "new": "".join(f"\n> **New version.** {text}.\n" for text in said),
-                **{part: "\n".join(lines) for part, lines in rows.items()},
-                "others": "\n".join(f"- `make lab PROFILE={o}`: {_about(o)}" for o in others),
-                "folder": folder,
-                "root": ROOT,
-                "python": sys.executable,
-            }
-        )
+    text = (JUPYTERLAB / "start.md").read_text("utf-8")
+    return text.format(
+        profile=profile,
+        about=_about(profile),
+        new="".join(f"\n> **New version.** {sentence}.\n" for sentence in said),
+        **{part: "\n".join(lines) for part, lines in rows.items()},
+        others="\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in others),
+        folder=folder,
+        root=ROOT,
+        python=sys.executable,
     )
 
 
