@@ -232,7 +232,7 @@ def test_stored_outputs_have_no_noise_and_one_copy_of_each_figure(small_course):
         "from utils import plots\n"
         "print('bar 1\\rbar 2\\rdone')\n"
         "print('bar 1\\rbar 2\\r     \\r', end='', file=sys.stderr)\n"
-        "plots.dots(['a'], [0.5], 'One dot')"
+        "plots.dots({'a': 0.5}, 'One dot', 'Share')"
     )
     store(lessons.run("00_small", "drawn"))
     cell = nbformat.read(folder / "00_small.ipynb", 4).cells[1]
