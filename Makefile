@@ -10,7 +10,7 @@ RUN := $(BIN)/python
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
 
-lab: $(VENV)/.ready  ## open JupyterLab on the lessons; PROFILE=photos opens copies set up for that
+lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up for that
 	$(RUN) -m utils.course lab --profile $(PROFILE)
 
 test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored notebooks
@@ -25,22 +25,33 @@ check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke ru
 bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores
 	$(RUN) -m tests.benchmarks.bench
 
-# OpenVINO asks for a package that reports its use to its makers, and works without. So the lock leaves
-# it out, and is installed with --no-deps: it names everything else.
-lock: $(VENV)/.ready  ## resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
-	  --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links \
-	  --extra test --extra fast --python-version 3.11 \
-	  pyproject.toml --output-file requirements.lock
+# OpenVINO asks for a package that reports its use to its makers, and works without. So the locks leave
+# it out, and are installed with --no-deps: they name everything else. The second holds what the extras
+# add to the first, at versions that agree with it.
+RESOLVE := uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
+  --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links --python-version 3.11
+IN_FIRST = $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock)
 
-clean:  ## remove the environment and everything in data/ but its card
+lock:  ## resolve pyproject.toml into requirements.lock and tests/requirements.lock (needs uv)
+	$(RESOLVE) pyproject.toml --output-file requirements.lock
+	$(RESOLVE) --extra test --extra fast --constraint requirements.lock $(IN_FIRST) \
+	  pyproject.toml --output-file tests/requirements.lock
+
+clean:  ## remove the environment and everything in data/ but its card and learners' copies
 	rm -rf $(VENV) transfer_learning_course.egg-info .coverage
-	find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find data -mindepth 1 -maxdepth 1 ! -name README.md ! -name lab -exec rm -rf {} +
+
+INSTALL := $(RUN) -m pip install --disable-pip-version-check
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else \
 	  "This course needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
+	$(INSTALL) --require-hashes --no-deps -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --quiet -e .
+	touch $@
+
+# What only the tests and the faster engine of lesson 15 need.
+$(VENV)/.ready-tests: tests/requirements.lock $(VENV)/.ready
+	$(INSTALL) --require-hashes --no-deps -r tests/requirements.lock
 	touch $@

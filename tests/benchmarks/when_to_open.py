@@ -10,7 +10,7 @@ import numpy as np
 
 from utils import backbones, course, datasets, features, models, results
 from utils.base.framework import keras
-from utils.running import lessons
+from utils.running import profiles
 
 SEEDS = (1, 2, 3)
 
@@ -41,7 +41,7 @@ def open_after(epochs, seed, data, settings):
 
 def main():
     """Run all, print and store."""
-    settings = lessons.default_parameters("14_open_everything")
+    settings = profiles.default_parameters("14_open_everything")
     data = datasets.load(settings["DATASET"])
     numbers = {"validation_pictures": len(data.validation)}
     ways = {

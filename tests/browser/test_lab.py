@@ -41,6 +41,7 @@ def lab(tmp_path_factory):
         "HOME": str(home),
         "COURSE_DATA_DIR": str(data),
         "COURSE_CACHE_DIR": str(home / "cache"),
+        "COURSE_LAB_DIR": str(home / "lab"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
     }
     options = ["--no-browser", "--port=0", "--ip=127.0.0.1"]
@@ -58,7 +59,7 @@ def lab(tmp_path_factory):
     time.sleep(0.5)
     about = json.loads(found[0].read_text())
     assert about["token"] and about["hostname"] == "127.0.0.1"
-    about["folder"] = data / "lab" / "smoke"
+    about["folder"] = home / "lab" / "smoke"
     yield about
     subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])],
                    env=environment, capture_output=True)  # fmt: skip

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from utils.running import lessons
+from utils.running import lessons, pages
 
 LESSONS = lessons.lessons()
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
@@ -17,7 +17,7 @@ def opened(request, chromium, tmp_path_factory):
     """A lesson's stored run as the page that `make course` writes, opened from disk, offline."""
     notebook = nbformat.read(lessons.NOTEBOOKS / f"{request.param}.ipynb", 4)
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.html"
-    path.write_text(lessons.to_html(notebook, request.param), "utf-8")
+    path.write_text(pages.to_html(notebook, request.param), "utf-8")
     context = chromium.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.trouble = []

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import CHROMIUM
 from utils import results
 from utils.base.folders import ROOT
-from utils.running import lessons
+from utils.running import lessons, profiles
 
 LESSONS = [lesson for lesson in lessons.lessons() if CHROMIUM is None or lesson < "1"]
 
@@ -38,10 +38,10 @@ def smoke(lesson, tmp_path, monkeypatch):
 
 def check_few_pictures(lesson, numbers):
     """The parameters reached the cells: 20 of each class, and not all."""
-    per_class = lessons.parameters(lesson, "smoke")["PER_CLASS"]
+    per_class = profiles.parameters(lesson, "smoke")["PER_CLASS"]
     stored = results.load_stored("drawn")[lesson]["numbers"]
     counted = {n: v for n, v in numbers.items() if n.endswith("_pictures")}
-    assert per_class == 20 and lessons.default_parameters(lesson)["PER_CLASS"] == 0 and counted
+    assert per_class == 20 and profiles.default_parameters(lesson)["PER_CLASS"] == 0 and counted
     for name, count in counted.items():
         assert count % per_class == 0 and count < stored[name]
 

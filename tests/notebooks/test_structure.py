@@ -9,7 +9,7 @@ import pytest
 
 from utils.base.folders import ROOT
 from utils.results import MIME
-from utils.running import lessons
+from utils.running import lessons, profiles
 
 pytestmark = pytest.mark.check
 
@@ -32,14 +32,14 @@ def of_kind(lesson, kind):
 def test_every_notebook_is_a_lesson_and_is_in_the_smoke_profile():
     assert lessons.lessons() == LESSONS
     assert len(LESSONS) >= 5
-    text = (lessons.PROFILES / "smoke.yaml").read_text()
+    text = (profiles.PROFILES / "smoke.yaml").read_text()
     assert [lesson for lesson in LESSONS if f"\n{lesson}:" not in text] == []
 
 
-@pytest.mark.parametrize("profile", sorted(p.stem for p in lessons.PROFILES.glob("*.yaml")))
+@pytest.mark.parametrize("profile", sorted(p.stem for p in profiles.PROFILES.glob("*.yaml")))
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_profile_fits_every_lesson(name, profile):
-    given = lessons.parameters(name, profile)
+    given = profiles.parameters(name, profile)
     if profile == "drawn":
         assert given == {}
     elif given:

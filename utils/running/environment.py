@@ -1,8 +1,6 @@
 """What is installed against what is wanted, and what this machine can do right now."""
 
-import functools
 import importlib.metadata
-import operator
 import re
 import shutil
 import tomllib
@@ -15,15 +13,13 @@ from utils.base.folders import ROOT, cache_dir, data_dir, weights_dir
 from utils.sources.registry import SOURCES
 
 
-def wanted() -> dict[str, str]:
-    """Read the direct dependencies of this platform from pyproject.toml: name → version."""
+def wanted(extras: bool = False) -> dict[str, str]:
+    """Read the pins of pyproject.toml for this platform, of learners or of the extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    pins = {}
-    for requirement in map(Requirement, functools.reduce(operator.iadd, groups, [])):
-        if requirement.marker is None or requirement.marker.evaluate():
-            pins[requirement.name] = str(requirement.specifier).removeprefix("==")
-    return pins
+    groups = project["optional-dependencies"].values() if extras else [project["dependencies"]]
+    pins = [Requirement(text) for group in groups for text in group]
+    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    return {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
 
 
 def installed(name: str) -> str:
@@ -31,54 +27,53 @@ def installed(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return ""
+        # The GPU build of TensorFlow, installed by choice, is as good.
+        return installed("tensorflow") if name == "tensorflow-cpu" else ""
 
 
 def report() -> tuple[str, bool]:
-    """Describe packages, machine, backbones and data sets; taught in lesson 00.
+    """Describe packages, machine, backbones and data sets; lesson 00.
 
     Returns:
-        (text, whether every package has the wanted version).
+        (text, whether every package that lessons need has the wanted version).
     """
-    lines, good = ["Packages (installed, wanted)"], True
-    for name, version in wanted().items():
+    needed = {name: installed(name) == version for name, version in wanted().items()}
+    lines = ["Packages (installed, wanted)"]
+    for name, version in (wanted() | wanted(extras=True)).items():
         found = installed(name)
-        if name == "tensorflow-cpu" and not found:
-            found = installed("tensorflow")  # the GPU build, installed by choice
-        same = found == version
-        good = good and same
-        lines.append(f"  {'ok ' if same else 'BAD'} {name:34} {found or 'missing':10} {version}")
-    memory = psutil.virtual_memory()
-    data_dir().mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(data_dir()).free
+        word = "ok " if found == version else "BAD" if found or name in needed else "-  "
+        use = "" if name in needed or found else "  not installed (only tests and lesson 15 use it)"
+        lines.append(f"  {word} {name:34} {found or 'missing':10} {version}{use}")
+    memory, data = psutil.virtual_memory(), data_dir()
+    data.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(data).free
     lines += [
         "Machine",
         f"  {psutil.cpu_count()} cores, {memory.total / 1e9:.0f} GB memory "
         f"({memory.available / 1e9:.0f} GB free), {free / 1e9:.0f} GB disk free",
-        f"  data {data_dir()}\n  cache {cache_dir()}\n  weights {weights_dir()}",
-        "Backbones without a network",
+        f"  data {data}\n  cache {cache_dir()}\n  weights {weights_dir()}",
+        "Backbones and data sets without a network",
     ]
-    for name in BACKBONES:
-        where = available_offline(name)
-        lines.append(f"  {'yes' if where else 'no ':3} {name:20} {where}")
-    lines.append("Data sets without a network")
+    places = {name: available_offline(name) for name in BACKBONES}
     for name, source in SOURCES.items():
-        here = (data_dir() / name).is_dir()
-        where = "on disk" if here else "is drawn when first used" if not source.network else ""
-        lines.append(f"  {'yes' if where else 'no ':3} {name:20} {where}")
-    return "\n".join(lines), good
+        drawn = "" if source.network else "is drawn when first used"
+        places[name] = "on disk" if (data / name).is_dir() else drawn
+    lines += [
+        f"  {'yes' if where else 'no ':3} {name:20} {where}" for name, where in places.items()
+    ]
+    return "\n".join(lines), all(needed.values())
 
 
-def locked() -> dict[str, str]:
-    """Read every pin of requirements.lock: name → version."""
-    text = (ROOT / "requirements.lock").read_text("utf-8")
+def locked(path: str = "requirements.lock") -> dict[str, str]:
+    """Read every pin of a lock: name → version."""
+    text = (ROOT / path).read_text("utf-8")
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
 
 
 def licences() -> str:
-    """List the licence of every installed package of the lock, of weights and of data sets."""
+    """List the licence of every installed package of the locks, of weights and of data sets."""
     lines = ["Packages, as they state it"]
-    for name, version in locked().items():
+    for name, version in (locked() | locked("tests/requirements.lock")).items():
         if installed(name):
             lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
     lines.append("Weights, trained on ImageNet, whose own terms are for research")
@@ -90,11 +85,8 @@ def licences() -> str:
 
 def _licence(metadata):
     """Packages say it in three places; the newest one first."""
-    classified = [
-        line.split(" :: ")[-1]
-        for line in metadata.get_all("Classifier") or []
-        if line.startswith("License :: OSI Approved :: ")
-    ]
+    marked = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License :: OSI")]
     text = (metadata.get("License") or "").strip().split("\n")[0]
-    stated = metadata.get("License-Expression") or ", ".join(classified) or text
+    stated = metadata.get("License-Expression") or ", ".join(c.split(" :: ")[-1] for c in marked)
+    stated = stated or text
     return stated if stated not in ("", "UNKNOWN") else "see the file LICENSE in the package"

@@ -1,56 +1,19 @@
-"""Running lessons headlessly: strict about parameters, and never twice for the same inputs."""
+"""The lessons in their order, and running one headlessly: never twice for the same inputs.
 
-import copy
+What is slow to import waits until a lesson is run, so that a wrong word is answered at once.
+"""
+
 import hashlib
 import json
-import logging
 import os
-import re
-import shutil
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-import papermill
-import yaml
-import zmq
-from jinja2 import DictLoader
-from nbconvert import HTMLExporter
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
-
-from utils import plots
 from utils.base.folders import ROOT, data_dir, remove_stale_partials, whole_file
-from utils.results import MIME
-from utils.running import readme
-
-NOTEBOOKS = ROOT / "notebooks"
-PROFILES = NOTEBOOKS / "profiles"
-# Of what goes to and from a kernel: on a shared computer others could read it.
-ENCRYPTION = "auto" if zmq.has("curve") else "disabled"
-_MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
-
-
-class CourseError(RuntimeError):
-    """Something a person typed or a lesson that failed, said in one sentence."""
-
-
-# JupyterLab's page without three scripts that it would fetch from the web, as no lesson needs them,
-# and with prompts, comments, numbers and operators dark enough to read.
-_PAGE = """{% extends "lab/index.html.j2" %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block html_head_css %}<style>
-:root { --jp-mirror-editor-comment-color: #2d6a6a; --jp-mirror-editor-number-color: #006600;
-  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-keyword-color: #006600; }
-.jp-InputPrompt, .jp-OutputPrompt { color: #5c5c5c !important; opacity: 1 !important; }
-.jp-OutputArea-output pre span[style] { color: inherit !important; } /* of Keras's summaries */
-.highlight .mi, .highlight .mf { color: #006600; } .highlight .ow { color: #7a00cc; }
-</style>{% endblock %}
-"""
+from utils.running import pages
+from utils.running.profiles import NOTEBOOKS, CourseError, default_parameters, parameters
 
 
 @dataclass(frozen=True)
@@ -88,53 +51,16 @@ def choose(wanted: list[str]) -> list[str]:
     return chosen
 
 
-def parameters(lesson: str, profile: str) -> dict:
-    """Read the parameters a profile gives a lesson, refusing any the lesson does not have.
-
-    Raises:
-        CourseError: an unknown profile, lesson, parameter, or a value of another type.
-
-    Taught in the contribution guide.
-    """
-    path = PROFILES / f"{profile}.yaml"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise CourseError(f"there is no profile {profile!r}; there are {known}")
-    sections = yaml.safe_load(path.read_text("utf-8")) or {}
-    for section in sections:
-        if section not in lessons():
-            raise CourseError(f"{path.name} has a section {section!r}, but no lesson has that name")
-    given = sections.get(lesson) or {}
-    defaults = default_parameters(lesson)
-    for name, value in given.items():
-        if name not in defaults:
-            raise CourseError(
-                f"{path.name} sets {name!r} for {lesson}, which has only {', '.join(defaults)}"
-            )
-        if type(value) is not type(defaults[name]):
-            raise CourseError(
-                f"{path.name} sets {name} of {lesson} to {value!r}, "
-                f"but it must be a {type(defaults[name]).__name__}"
-            )
-    return given
-
-
-def default_parameters(lesson: str) -> dict:
-    """Read the literals in the cell tagged `parameters`: name → value."""
-    notebook = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", 4)
-    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise CourseError(
-            f"{lesson} must have exactly one cell tagged parameters, not {len(cells)}"
-        )
-    values = {}
-    exec(compile(cells[0].source, lesson, "exec"), {"__builtins__": {}}, values)  # literals only
-    return values
-
-
 def runs_dir(profile: str) -> Path:
     """Folder of the executed notebooks and HTML copies of a profile."""
     return data_dir() / "runs" / profile
+
+
+def encryption() -> str:
+    """Say how to encrypt what goes to and from a kernel: on a shared computer others read it."""
+    import zmq
+
+    return "auto" if zmq.has("curve") else "disabled"
 
 
 def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") -> Run:
@@ -152,18 +78,42 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     Raises:
         CourseError: a wrong parameter, or a cell that failed: which one and why.
     """
+    import nbformat
+
     given = parameters(lesson, profile)
     folder = runs_dir(profile)
     output, page = folder / f"{lesson}.ipynb", folder / f"{lesson}.html"
-    fingerprint = _fingerprint(lesson, given)
-    done = _read_entry(output, fingerprint)
+    code, pictures = _code(lesson, given), _pictures(lesson, given)
+    done = _read_entry(output, _fingerprint(code, pictures))
     if done is not None and page.exists():
         return Run(lesson, output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("papermill").setLevel(logging.ERROR)
     remove_stale_partials(folder)
     partial = folder / f".{lesson}.{uuid.uuid4().hex[:8]}.partial.ipynb"  # others may run it, too
-    failed = folder / f"{lesson}.failed.ipynb"
+    _execute(lesson, given, partial, cell_timeout, f"{position} {lesson}".strip())
+    notebook = nbformat.read(partial, 4)
+    entry = _harvest(lesson, notebook)
+    # The lesson may have drawn or fetched its pictures; those that were there count as they were.
+    fingerprint = _fingerprint(code, _pictures(lesson, given) | pictures)
+    notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
+    pages.clean(notebook)
+    with whole_file(page) as temporary:
+        temporary.write_text(pages.to_html(notebook, lesson), "utf-8")
+    with whole_file(output) as temporary:
+        nbformat.write(notebook, temporary)
+    partial.unlink()
+    return Run(lesson, output, page, entry, skipped=False)
+
+
+def _execute(lesson, given, partial, cell_timeout, title):
+    import logging
+
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    failed = partial.with_name(f"{lesson}.failed.ipynb")
     try:
         papermill.execute_notebook(
             NOTEBOOKS / f"{lesson}.ipynb",
@@ -172,8 +122,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
             kernel_name="python3",
             cwd=NOTEBOOKS,
             execution_timeout=cell_timeout,
-            progress_bar={"desc": f"{position} {lesson}".strip()},
-            config=Config({"KernelManager": {"transport_encryption": ENCRYPTION}}),
+            progress_bar={"desc": title},
+            config=Config({"KernelManager": {"transport_encryption": encryption()}}),
         )
     except Exception as error:
         with suppress(FileNotFoundError):
@@ -182,36 +132,53 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
         if isinstance(error, PapermillExecutionError):  # others: a dead kernel, a time-out
             what = f"failed in cell {error.exec_count} ({error.ename}: {error.evalue})"
         raise CourseError(f"{lesson} {what}; the notebook up to there is {failed}") from error
-    notebook = nbformat.read(partial, 4)
-    entry = _harvest(lesson, notebook)
-    notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
-    _clean(notebook)
-    with whole_file(page) as temporary:
-        temporary.write_text(to_html(notebook, lesson), "utf-8")
-    with whole_file(output) as temporary:
-        nbformat.write(notebook, temporary)
-    partial.unlink()
-    return Run(lesson, output, page, entry, skipped=False)
 
 
-def _fingerprint(lesson, given):
+def _code(lesson, given):
+    """A digest of what computes the results: cells, parameters, helpers, versions."""
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
-    for cell in nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", 4).cells:
-        digest.update(_MINUTES.sub("", cell.source).encode())
-    for path in [*sorted((ROOT / "utils").rglob("*.py")), ROOT / "requirements.lock"]:
+    for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]:
+        digest.update(pages.MINUTES.sub("", "".join(cell["source"])).encode())
+    helpers = sorted(ROOT.glob("utils/**/*.py"))
+    not_deciding = [ROOT / "utils" / "course.py", *ROOT.glob("utils/running/*.py")]
+    for path in [*(p for p in helpers if p not in not_deciding), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def _pictures(lesson, given):
+    """Size and time of each file of the data sets that parameters name: folder → digest."""
+    values = {**default_parameters(lesson), **given}.values()
+    names = [n for v in values for n in (v if isinstance(v, list) else [v]) if isinstance(n, str)]
+    found = {}
+    for name in filter(None, names):
+        # As `datasets.load` finds them: a name in the data folder, or the path of a folder.
+        folders = data_dir() / name, NOTEBOOKS / Path(name).expanduser()
+        for folder in filter(Path.is_dir, folders):
+            stamps = sorted(
+                (str(path), (stat := path.stat()).st_size, stat.st_mtime_ns)
+                for path in folder.rglob("*")
+                if path.is_file()
+            )
+            found[str(folder)] = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
+    return found
+
+
+def _fingerprint(code, pictures):
+    return hashlib.sha256(json.dumps([code, sorted(pictures.items())]).encode()).hexdigest()
+
+
 def _read_entry(output, fingerprint):
     try:
-        course = nbformat.read(output, 4).metadata.get("course", {})
-    except (OSError, ValueError, nbformat.ValidationError):
+        course = json.loads(output.read_text("utf-8"))["metadata"]["course"]
+        return course["entry"] if course["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # never run, or damaged: then it runs
-    return course.get("entry") if course.get("fingerprint") == fingerprint else None
 
 
 def _harvest(lesson, notebook):
+    from utils.results import MIME
+
     found = [
         output.data[MIME]
         for cell in notebook.cells
@@ -227,96 +194,3 @@ def _harvest(lesson, notebook):
         "seconds": round(sum(seconds), 1),
         "longest_cell_seconds": round(max(seconds), 1),
     }
-
-
-def _clean(notebook):
-    """Keep what is left on the screen: no overwritten progress bars, one copy of each figure."""
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        streams, kept = {}, []
-        for output in cell.outputs:
-            if output.output_type == "stream" and output.name in streams:
-                streams[output.name].text += output.text  # one text for each stream of a cell
-                continue
-            if output.output_type == "stream":
-                streams[output.name] = output
-            if "image/png" in output.get("data", {}):
-                output.data.pop("text/html", None)  # the twin for JupyterLab
-            kept.append(output)
-        for stream in streams.values():
-            # What a carriage return wrote over was never meant to stay.
-            stream.text = "\n".join(line.split("\r")[-1] for line in stream.text.split("\n"))
-        cell.outputs = [output for output in kept if output.get("text", "shown").strip()]
-
-
-def to_html(notebook, title: str) -> str:
-    """Turn a notebook into one HTML page that needs nothing else."""
-    shown = copy.deepcopy(notebook)
-    shown.metadata["title"] = title
-    for cell in shown.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):  # the exporter would drop its text
-                alt = output.metadata.get("image/png", {}).get("alt", "")
-                output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
-    page, _ = HTMLExporter(
-        embed_images=True, extra_loaders=[DictLoader({"page": _PAGE})], template_file="page"
-    ).from_notebook_node(shown)
-    return page
-
-
-def prepare(profile: str) -> Path:
-    """Copy all lessons, with a profile's parameters set, to a folder to open in JupyterLab.
-
-    A copy that is there already is kept: it may hold your work.
-
-    Returns:
-        The folder.
-
-    Raises:
-        CourseError: an unknown profile or a wrong parameter.
-    """
-    folder = data_dir() / "lab" / profile
-    folder.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    for lesson in lessons():
-        given, target = parameters(lesson, profile), folder / f"{lesson}.ipynb"
-        if target.exists():
-            continue
-        source = NOTEBOOKS / f"{lesson}.ipynb"
-        if given:
-            papermill.execute_notebook(source, target, given, prepare_only=True, progress_bar=False)
-        else:
-            shutil.copyfile(source, target)
-    return folder
-
-
-def store_outputs(run: Run) -> Path:
-    """Put the outputs of a run with default parameters, and its minutes, into the lesson's file.
-
-    Returns:
-        The path of the lesson.
-
-    Raises:
-        CourseError: if the run had other parameters: then its cells are not the lesson's.
-    """
-    path = NOTEBOOKS / f"{run.lesson}.ipynb"
-    lesson, executed = nbformat.read(path, 4), nbformat.read(run.notebook, 4)
-    sources = [[c.source for c in nb.cells if c.cell_type == "code"] for nb in (lesson, executed)]
-    if sources[0] != sources[1] or len(lesson.cells) != len(executed.cells):
-        raise CourseError(f"{run.lesson} was run with other parameters than its own: not stored")
-    for cell, done in zip(lesson.cells, executed.cells, strict=True):
-        if cell.cell_type == "code":
-            cell.outputs = done.outputs
-            cell.execution_count = done.execution_count
-    minutes = readme.minutes(run.entry)
-    said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
-    lesson.cells[0].source = _MINUTES.sub(said, lesson.cells[0].source)
-    lesson.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
-    nbformat.write(lesson, path)
-    return path

@@ -1,0 +1,175 @@
+"""The command line: what can be asked, and what answers.
+
+Imports stand inside functions: what a person typed wrong is said before TensorFlow is imported.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from utils.base.folders import cache_dir, data_dir
+from utils.running.profiles import CourseError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 good, 1 not as wanted, 2 an error."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return options.action(options) or 0
+    except (CourseError, OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m utils.course", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+
+    def command(name, action, text):
+        added = commands.add_parser(name, help=text)
+        added.set_defaults(action=action)
+        return added
+
+    command("check", _check, "what is installed, and what works without a network")
+    command("licences", _licences, "of all packages, weights and data sets")
+    run = command("run", _run, "run lessons and show what they measured")
+    run.add_argument("lessons", nargs="*", help="beginnings of names, such as 02; none: the core")
+    run.add_argument("--profile", default="drawn")
+    run.add_argument("--cell-timeout", type=int, default=600, help="seconds a cell may take")
+    run.add_argument("--store", action="store_true", help="keep the results in notebooks/results")
+    lab = command("lab", _lab, "open JupyterLab on copies of the lessons")
+    lab.add_argument("--profile", default="drawn")
+    lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
+    pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
+    pack.add_argument("--network", default="efficientnet_lite0")
+    pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
+    pack.add_argument("--per-class", type=int, default=100, help="training pictures; 0: all")
+    pack.add_argument("--image_size", type=int, default=0, help="side; 0: the network's own")
+    pack.add_argument("--output", type=Path, default=None, help="folder of the packs")
+    head = command("train-head", _train_head, "train a softmax on two such packs")
+    head.add_argument("--training_file", type=Path, required=True)
+    head.add_argument("--validation_file", type=Path, required=True)
+    head.add_argument("--epochs", type=int, default=50)
+    head.add_argument("--batch_size", type=int, default=64)
+    head.add_argument("--learning_rate", type=float, default=1e-2)
+    head.add_argument("--seed", type=int, default=1)
+    command("readme", _readme, "bring README and the page of results up to date")
+    return parser
+
+
+def _check(options):
+    from utils.running.environment import report
+
+    text, good = report()
+    print(text)
+    if not good:
+        print("Some packages differ: run `pip install --no-deps -r requirements.lock`")
+        return 1
+
+
+def _licences(options):
+    from utils.running.environment import licences
+
+    print(licences())
+
+
+def _run(options):
+    from utils.running import lessons, pages, profiles
+
+    chosen, runs = lessons.choose(options.lessons), []
+    given = {lesson: profiles.parameters(lesson, options.profile) for lesson in chosen}
+    data_dir().mkdir(parents=True, exist_ok=True)
+    for number, lesson in enumerate(chosen, 1):
+        position = f"{number}/{len(chosen)}"
+        runs.append(lessons.run(lesson, options.profile, options.cell_timeout, position))
+        if options.store:
+            from utils import results
+
+            results.store({lesson: runs[-1].entry}, options.profile)
+            if not given[lesson]:
+                pages.store_outputs(runs[-1].notebook, runs[-1].entry)
+    print(_table(runs))
+
+
+def _table(runs):
+    rows = [("lesson", "headline number", "", "seconds", "notebook (its HTML copy lies beside it)")]
+    for run in runs:
+        name = run.entry["headline"]
+        seconds = f"{run.entry['seconds']:.0f}" + (" (earlier)" if run.skipped else "")
+        value = run.entry["numbers"][name]
+        shown = os.path.relpath(run.notebook)
+        rows.append((run.lesson, name.replace("_", " "), f"{value:.3f}", seconds, shown))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _lab(options):
+    from urllib.parse import quote
+
+    from utils.running import copies
+    from utils.running.lessons import encryption
+
+    folder, said = copies.prepare(options.profile)
+    print(f"Your copies of the lessons are in {folder}", *said, sep="\n", flush=True)
+    settings = [
+        f"--notebook-dir={folder}",
+        f"--LabApp.app_settings_dir={copies.JUPYTERLAB}",
+        f"--LabApp.workspaces_dir={folder / copies.WORKSPACES}",
+        f"--LabApp.default_url=/lab/tree/{quote(copies.START)}",
+        # No news fetched or asked about, no updates looked for: nothing leaves unasked.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        # What goes to a kernel and back is encrypted, where ZeroMQ can do that.
+        f"--MappingKernelManager.transport_encryption={encryption()}",
+    ]
+    return subprocess.call([sys.executable, "-m", "jupyter", "lab", *settings, *options.options])
+
+
+def _bottleneck(options):
+    from utils import datasets
+
+    data = datasets.load(options.dataset)
+    from utils import bottleneck  # slow: a wrong name has been said by now
+
+    folder = options.output or cache_dir() / "bottleneck"
+    for path in bottleneck.write(
+        data, options.network, folder, options.per_class, options.image_size
+    ):
+        shape = bottleneck.read(path).features.shape
+        print(f"{os.path.relpath(path)}  {' × '.join(map(str, shape))}")
+
+
+def _train_head(options):
+    for path in (options.training_file, options.validation_file):
+        if not path.is_file():
+            raise CourseError(f"there is no pack {path}: make it with the bottleneck command")
+    from utils import bottleneck, checks, plots
+    from utils.base.framework import keras
+
+    train, validation = map(bottleneck.read, (options.training_file, options.validation_file))
+    keras.utils.set_random_seed(options.seed)
+    trained = bottleneck.train_head(
+        train, validation, options.epochs, options.batch_size, options.learning_rate, verbose=2
+    )
+    stem = options.training_file.with_suffix("")
+    head, curve = (stem.with_name(stem.name + end) for end in ("_head.keras", "_curve.png"))
+    trained.head.save(head)
+    plots.curves(trained.history, f"A softmax on {stem.name}").savefig(curve)
+    print("validation accuracy", checks.with_interval(trained.accuracy, len(validation.labels)))
+    print(f"{os.path.relpath(head)}\n{os.path.relpath(curve)}")
+
+
+def _readme(options):
+    from utils.running import readme
+
+    readme.write()

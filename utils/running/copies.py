@@ -1,0 +1,174 @@
+"""Copies of the lessons for a learner to work in, and the page that she sees first.
+
+A copy that nobody changed is renewed when its lesson changes. One that holds somebody's work is
+never written to: the lesson's new version is put beside it.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from utils.base.folders import ROOT, cache_dir, whole_file
+from utils.running import pages, profiles
+from utils.running.lessons import lessons
+from utils.running.profiles import CourseError
+
+JUPYTERLAB = ROOT / "notebooks" / "profiles" / "jupyterlab"  # its settings, and the page's text
+START = "Start here.md"
+_MANIFEST = ".copies.json"  # what was put into each file: name → digest
+WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart from other projects'
+_DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one it starts with
+
+
+def lab_dir(profile: str) -> Path:
+    """Folder of a profile's copies: in `COURSE_LAB_DIR`, else in `data/lab` of the repository.
+
+    Not in `COURSE_DATA_DIR`: that may be a disk that a whole classroom shares.
+    """
+    return Path(os.environ.get("COURSE_LAB_DIR") or ROOT / "data" / "lab").absolute() / profile
+
+
+def prepare(profile: str) -> tuple[Path, list[str]]:
+    """Copy all lessons, without outputs and with a profile's parameters, and write the start page.
+
+    Returns:
+        The folder, and a sentence for each copy that is not of the lesson's newest version.
+
+    Raises:
+        CourseError: an unknown profile, a wrong parameter, or a folder that cannot be written.
+    """
+    folder = lab_dir(profile)
+    fresh = {lesson: _fresh(lesson, profiles.parameters(lesson, profile)) for lesson in lessons()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        put = _read_manifest(folder)
+        said = [text for lesson in fresh if (text := _renew(folder, lesson, fresh[lesson], put))]
+        _write(folder / _MANIFEST, json.dumps(put, indent=1))
+        if not (workspace := folder / WORKSPACES / _DEFAULT).exists():
+            _write(workspace, (JUPYTERLAB / "workspace.json").read_text("utf-8"))
+        _write(folder / START, _start_page(fresh, profile, folder, said))
+    except OSError as error:
+        reason = (error.strerror or str(error)).splitlines()[0]
+        raise CourseError(
+            f"the copies of the lessons cannot be kept in {folder} ({reason}): "
+            "set COURSE_LAB_DIR to a folder that you can write"
+        ) from error
+    return folder, said
+
+
+def _fresh(lesson, given):
+    """Make a lesson as a learner first sees it: no output answers what she is asked to predict."""
+    notebook = json.loads((profiles.NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        if "parameters" in cell["metadata"].get("tags", []):
+            source = profiles.set_parameters(lesson, "".join(cell["source"]), given)
+            cell["source"] = source.splitlines(keepends=True)
+    notebook["metadata"] = {"kernelspec": pages.KERNEL, "language_info": {"name": "python"}}
+    return notebook
+
+
+def _renew(folder, lesson, notebook, put):
+    """Bring a lesson's copy up to date, or say in a sentence why it is not."""
+    mine, beside = f"{lesson}.ipynb", f"{lesson} (new).ipynb"
+    newest = _digest(notebook)
+    if _put(folder / mine, notebook, newest, put):
+        return ""
+    offered = newest in (put.get(mine), put.get(beside))
+    if offered and not (folder / beside).exists():
+        return ""  # the copy is of this version, or whoever deleted the new one does not want it
+    if offered or _put(folder / beside, notebook, newest, put):
+        return f"{mine} holds your work and stays; the lesson's new version is {beside}"
+    return f"{mine} and {beside} hold your work and stay; rename one to get the new version"
+
+
+def _put(path, notebook, newest, put):
+    """Write a lesson to a file in which nobody has worked; returns whether that was so."""
+    there = _digest_of(path)
+    if there not in (None, newest, put.get(path.name)):
+        return False
+    if there != newest:
+        _write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    put[path.name] = newest
+    return True
+
+
+def _digest(notebook):
+    said = [[c["cell_type"], "".join(c["source"]), c.get("outputs", [])] for c in notebook["cells"]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _digest_of(path):
+    """The digest of what is in a file now; None if there is no file."""
+    if not path.exists():
+        return None
+    try:
+        return _digest(json.loads(path.read_text("utf-8")))
+    except (ValueError, KeyError, TypeError):
+        return "not a notebook"
+
+
+def _read_manifest(folder):
+    try:
+        put = json.loads((folder / _MANIFEST).read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        put = {}
+    return put if isinstance(put, dict) else {}  # damaged: then every copy counts as changed
+
+
+def _write(path, text):
+    with whole_file(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def opening(notebook: dict) -> tuple[str, str, str]:
+    """Give a lesson's title, what it answers, and its time on two cores, from its first cell."""
+    text = "".join(notebook["cells"][0]["source"])
+    title, answer = text.split("\n\n")[:2]
+    time = re.search(r"\*\*Time on two cores\*\*: (.+)", text)
+    return title.removeprefix("# "), answer.replace("\n", " "), time[1].rstrip(".") if time else "–"
+
+
+def _start_page(notebooks, profile, folder, said):
+    rows = {"core": [], "deeper": []}
+    for lesson, notebook in notebooks.items():
+        title, answer, time = opening(notebook)
+        time = time.replace(" ", "\N{NO-BREAK SPACE}")
+        cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
+        rows["core" if lesson < "1" else "deeper"].append(f"| {' | '.join(cells)} |")
+    others = sorted(path.stem for path in profiles.PROFILES.glob("*.yaml"))
+    others = [name for name in others if name not in (profile, "smoke")]
+    text = (JUPYTERLAB / "start.md").read_text("utf-8")
+    return text.format(
+        profile=profile,
+        about=_about(profile),
+        new="".join(f"\n> **New version.** {sentence}.\n" for sentence in said),
+        **{part: "\n".join(lines) for part, lines in rows.items()},
+        others="\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in others),
+        folder=folder,
+        root=ROOT,
+        python=sys.executable,
+    )
+
+
+def _about(profile):
+    """What a profile says of itself: the first paragraph of the comment at its top."""
+    text = (profiles.PROFILES / f"{profile}.yaml").read_text("utf-8")
+    lines = itertools.takewhile(lambda line: line.startswith("# "), text.splitlines())
+    return " ".join(line.removeprefix("# ") for line in lines)
+
+
+def _done(lesson, profile):
+    """The headline number of a learner's own last run, "" if there is none."""
+    try:
+        path = cache_dir() / "results" / profile / f"{lesson}.json"
+        entry = json.loads(path.read_text("utf-8"))
+        name = entry["headline"]
+        return f"✓ {name.replace('_', ' ')} {entry['numbers'][name]:.3f}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

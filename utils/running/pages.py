@@ -1,0 +1,104 @@
+"""What becomes of an executed notebook: an HTML page, or the outputs stored in the lesson."""
+
+import copy
+import re
+from pathlib import Path
+
+from utils.running.profiles import NOTEBOOKS, CourseError
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
+
+# JupyterLab's page without three scripts that it would fetch from the web, as no lesson needs them,
+# and with prompts, comments, numbers and operators dark enough to read.
+_PAGE = """{% extends "lab/index.html.j2" %}
+{% block html_head_js %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_css %}<style>
+:root { --jp-mirror-editor-comment-color: #2d6a6a; --jp-mirror-editor-number-color: #006600;
+  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-keyword-color: #006600; }
+.jp-InputPrompt, .jp-OutputPrompt { color: #5c5c5c !important; opacity: 1 !important; }
+.jp-OutputArea-output pre span[style] { color: inherit !important; } /* of Keras's summaries */
+.highlight .mi, .highlight .mf { color: #006600; } .highlight .ow { color: #7a00cc; }
+</style>{% endblock %}
+"""
+
+
+def clean(notebook) -> None:
+    """Keep what is left on the screen: no overwritten progress bars, one copy of each figure."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        streams, kept = {}, []
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name in streams:
+                streams[output.name].text += output.text  # one text for each stream of a cell
+                continue
+            if output.output_type == "stream":
+                streams[output.name] = output
+            if "image/png" in output.get("data", {}):
+                output.data.pop("text/html", None)  # the twin for JupyterLab
+            kept.append(output)
+        for stream in streams.values():
+            # What a carriage return wrote over was never meant to stay.
+            stream.text = "\n".join(line.split("\r")[-1] for line in stream.text.split("\n"))
+        cell.outputs = [output for output in kept if output.get("text", "shown").strip()]
+
+
+def to_html(notebook, title: str) -> str:
+    """Turn a notebook into one HTML page that needs nothing else."""
+    from jinja2 import DictLoader
+    from nbconvert import HTMLExporter
+
+    from utils import plots
+
+    shown = copy.deepcopy(notebook)
+    shown.metadata["title"] = title
+    for cell in shown.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):  # the exporter would drop its text
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
+    page, _ = HTMLExporter(
+        embed_images=True, extra_loaders=[DictLoader({"page": _PAGE})], template_file="page"
+    ).from_notebook_node(shown)
+    return page
+
+
+def store_outputs(executed: Path, entry: dict) -> Path:
+    """Put the outputs of a run with default parameters, and its minutes, into the lesson's file.
+
+    Args:
+        executed: the notebook as it was run.
+        entry: what the run recorded, with its seconds.
+
+    Returns:
+        The path of the lesson.
+
+    Raises:
+        CourseError: if the run had other parameters: then its cells are not the lesson's.
+    """
+    import nbformat
+
+    from utils.running import readme
+
+    path = NOTEBOOKS / f"{entry['lesson']}.ipynb"
+    lesson, done = nbformat.read(path, 4), nbformat.read(executed, 4)
+    sources = [[c.source for c in nb.cells if c.cell_type == "code"] for nb in (lesson, done)]
+    if sources[0] != sources[1] or len(lesson.cells) != len(done.cells):
+        raise CourseError(f"{path.stem} was run with other parameters than its own: not stored")
+    for cell, ran in zip(lesson.cells, done.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+    minutes = readme.minutes(entry)
+    said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
+    lesson.cells[0].source = MINUTES.sub(said, lesson.cells[0].source)
+    lesson.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {**KERNEL, "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    nbformat.write(lesson, path)
+    return path

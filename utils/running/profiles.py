@@ -1,0 +1,94 @@
+"""Profiles: named sets of parameters for the lessons, and strict about what a lesson does not have.
+
+Papermill takes any parameter and only warns of one that no cell knows: a typing error would go
+unnoticed. Only light imports here, so that an error comes at once.
+"""
+
+import ast
+import json
+
+import yaml
+
+from utils.base.folders import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+PROFILES = NOTEBOOKS / "profiles"
+
+
+class CourseError(RuntimeError):
+    """Something a person typed or a lesson that failed, said in one sentence."""
+
+
+def parameters(lesson: str, profile: str) -> dict:
+    """Read the parameters a profile gives a lesson, refusing any the lesson does not have.
+
+    Raises:
+        CourseError: an unknown profile, lesson, parameter, or a value of another type.
+    """
+    path = PROFILES / f"{profile}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise CourseError(f"there is no profile {profile!r}; there are {known}")
+    try:
+        sections = yaml.safe_load(path.read_text("utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise CourseError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+    for section in sections:
+        if not (NOTEBOOKS / f"{section}.ipynb").exists():
+            raise CourseError(f"{path.name} has a section {section!r}, but no lesson has that name")
+    given, defaults = sections.get(lesson) or {}, default_parameters(lesson)
+    for name, value in given.items():
+        if name not in defaults:
+            raise CourseError(
+                f"{path.name} sets {name!r} for {lesson}, which has only {', '.join(defaults)}"
+            )
+        if type(value) is not type(defaults[name]):
+            raise CourseError(
+                f"{path.name} sets {name} of {lesson} to {value!r}, "
+                f"but it must be a {type(defaults[name]).__name__}"
+            )
+    return given
+
+
+def default_parameters(lesson: str) -> dict:
+    """Read the literals in the cell tagged `parameters`: name → value.
+
+    Raises:
+        CourseError: without exactly one such cell, or when it holds more than NAME = literal.
+    """
+    cells = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise CourseError(
+            f"{lesson} must have exactly one cell tagged parameters, not {len(tagged)}"
+        )
+    return {name: value for name, (value, _) in _literals(lesson, tagged[0]["source"]).items()}
+
+
+def set_parameters(lesson: str, source: str, given: dict) -> str:
+    """Write a profile's values into the text of a parameters cell, where a learner changes them.
+
+    Papermill would add a second cell, and then what is changed in the first has no effect.
+    """
+    lines = source.split("\n")
+    places = {name: node for name, (_, node) in _literals(lesson, source).items()}
+    for name in sorted(given, key=lambda name: -places[name].lineno):  # from below: lines may go
+        node, value = places[name], given[name]
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        first, last = lines[node.lineno - 1], lines[node.end_lineno - 1]
+        # Python counts bytes.
+        before = first.encode()[: node.col_offset].decode()
+        after = last.encode()[node.end_col_offset :].decode()
+        lines[node.lineno - 1 : node.end_lineno] = [before + text + after]
+    return "\n".join(lines)
+
+
+def _literals(lesson, source):
+    found = {}
+    try:
+        for line in ast.parse("".join(source)).body:
+            (target,) = line.targets
+            found[target.id] = ast.literal_eval(line.value), line.value
+    except (AttributeError, SyntaxError, ValueError) as error:
+        raise CourseError(f"{lesson}: its parameters must all be NAME = a literal") from error
+    return found
