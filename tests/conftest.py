@@ -1,7 +1,8 @@
 """What all tests share: no network, a cache of their own, the built-in pictures, a small base.
 
 Tests of faults count what was tried and what was survived, for README's table of faults:
-`COURSE_STORE_FAULTS=1 pytest tests/faults tests/unit/test_downloads.py` keeps the counts.
+`COURSE_STORE_FAULTS=1 pytest -m "" tests/faults tests/unit/test_downloads.py` keeps the counts.
+Not with `-n`: each worker would keep its own.
 """
 
 import os
@@ -23,6 +24,16 @@ from utils.sources import drawn_pets
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+
+
+# Tests of these files share what is dear to make, so one worker takes them all.
+TOGETHER = ("test_lab", "test_pages", "test_start", "test_drawn_pets", "test_bottleneck")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture
