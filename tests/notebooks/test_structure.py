@@ -119,8 +119,9 @@ def test_parameters_are_literals_in_upper_case_each_with_a_comment(lesson):
 def test_cells_are_short_and_say_why(lesson):
     lengths = [len(cell.source.splitlines()) for cell in of_kind(lesson, "code")]
     number = lesson.cells[0].source[2:4] if lesson.cells else ""
-    assert max(lengths) <= (20 if number >= "1" else 15)
-    assert statistics.median(lengths) <= 6
+    longest, usual = (20, 6) if number >= "1" else (15, 10)  # plain Keras is written out
+    assert max(lengths) <= longest
+    assert statistics.median(lengths) <= usual
     in_a_row = longest = 0
     for cell in lesson.cells:
         in_a_row = in_a_row + 1 if cell.cell_type == "code" else 0
@@ -204,8 +205,10 @@ def test_a_core_lesson_that_grows_is_noticed():
 
 def test_a_long_cell_is_noticed():
     for opening, lines in (("# 00 · Core", 15), ("# 10 · Deeper", 20)):
-        short = "\n".join("x" * 3)
-        test_cells_are_short_and_say_why(made(opening, "\n".join("x" * lines), "# why", short))
+        short = "\n".join("x" * 2)
+        test_cells_are_short_and_say_why(
+            made(opening, "\n".join("x" * lines), "# why", short, "# why", short)
+        )
         with pytest.raises(AssertionError):
             test_cells_are_short_and_say_why(
                 made(opening, "\n".join("x" * (lines + 1)), "# why", short, "# why", short)
