@@ -23,11 +23,11 @@ test: $(VENV)/.ready-tests  ## lints, units, faults, a browser, the core as stor
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(TESTS) tests
 
-test-all: $(VENV)/.ready-tests  ## all that, and what takes hours: every lesson everywhere, soak, remedies
+test-all: $(VENV)/.ready-tests  ## all that, and what takes hours: every lesson everywhere, and who tests the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(RUN) -m pytest -m "" --cov=utils tests
 	$(RUN) -m tests.benchmarks.remedies
-	$(RUN) -m tests.benchmarks.mutants
+	$(RUN) -m tests.benchmarks.mutants 24
 	$(RUN) -m tests.benchmarks.soak
 
 bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores

@@ -1,10 +1,11 @@
 """Take each remedy for a fault away, one at a time, and see that its test then fails.
 
-    python -m tests.benchmarks.remedies [part of a fault's name]
+    python -m tests.benchmarks.remedies [--store] [part of a fault's name]
 
 A test of a fault that passes without the remedy proves nothing. All tests named below must pass on
 a copy of the course as it is; then each change is made in that copy, its test must fail, and the
-change is taken back. Some ten minutes on two quiet cores. Writes notebooks/results/remedies.json.
+change is taken back. Some ten minutes on two quiet cores. With --store the counts are kept in
+notebooks/results/remedies.json.
 """
 
 import ast
@@ -427,9 +428,10 @@ def failure(folder: Path, test: str) -> str:
     return " ".join(said[0].split()) if done.returncode else ""
 
 
-def main(wanted: str = "") -> int:
+def main(*arguments: str) -> int:
     """Check the chosen remedies; returns 1 if a test did not notice."""
-    chosen = [remedy for remedy in REMEDIES if wanted in remedy.fault]
+    wanted = [argument for argument in arguments if argument != "--store"]
+    chosen = [remedy for remedy in REMEDIES if all(part in remedy.fault for part in wanted)]
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
     counts = {}
     with tempfile.TemporaryDirectory() as place:
@@ -453,7 +455,8 @@ def main(wanted: str = "") -> int:
         fault: about | {"numbers": numbers} | results.provenance()
         for fault, numbers in counts.items()
     }
-    results.store(entries, "remedies")
+    if "--store" in arguments:
+        results.store(entries, "remedies")
     return int(any(one["noticed"] < one["taken_away"] for one in counts.values()))
 
 
