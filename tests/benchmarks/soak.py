@@ -36,7 +36,7 @@ def one_round():
 
 
 def complaints(rounds, spread, pictures):
-    """What must not be after some rounds: a moving accuracy, growing memory, more and more files."""
+    """What must not be after some rounds: a moving accuracy, growing memory or files."""
     found = [
         f"{name} moved by {value}, more than two pictures"
         for name, value in spread.items()
@@ -51,7 +51,7 @@ def complaints(rounds, spread, pictures):
 
 
 def main(*arguments):
-    """Five rounds; each number of each lesson is compared over them. Returns 1 if too much moved."""
+    """Five rounds, each number of each lesson compared over them; returns 1 if too much moved."""
     numbers, entries, rounds = {}, {}, []
     for number in range(1, ROUNDS + 1):
         measured = one_round()
