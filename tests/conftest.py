@@ -28,12 +28,17 @@ CHROMIUM = next(
 
 # Tests of these files share what is dear to make, so one worker takes them all.
 TOGETHER = ("test_lab", "test_pages", "test_start", "test_drawn_pets", "test_bottleneck")
+# The largest network, and the engine that only lesson 15 uses: at night.
+AT_NIGHT = ("efficientnet_b5", "/test_engines.py", "/test_openvino.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if any(part in item.nodeid for part in AT_NIGHT):
+            item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture

@@ -158,19 +158,19 @@ REMEDIES = [
         "a pickle that would run code",
         [
             (
-                "utils/sources/unpickler.py",
-                "ArraysOnly.find_class",
+                "utils/sources/efficientnet_lite.py",
+                "_TensorUnpickler.find_class",
                 "if (module, name) not in self.allowed:",
                 "if False:",
             ),
             (
-                "utils/sources/unpickler.py",
-                "ArraysOnly.find_class",
+                "utils/sources/efficientnet_lite.py",
+                "_TensorUnpickler.find_class",
                 "return self.allowed[module, name]",
                 "return self.allowed.get((module, name)) or super().find_class(module, name)",
             ),
         ],
-        "tests/unit/test_unpickler.py",
+        "tests/unit/test_efficientnet_lite.py -k would_run",
     ),
     Remedy(
         "a pickle that would run code",
@@ -273,7 +273,7 @@ REMEDIES = [
     ),
     Remedy(
         "damaged or odd pictures (each file)",
-        [("utils/sources/registry.py", "look_at", "        pictures.read(path, (64, 64))\n", "")],
+        [("utils/sources/folder.py", "look_at", "        pictures.read(path, (64, 64))\n", "")],
         f"{STRANGERS} -k mutated",
     ),
     Remedy(
@@ -304,13 +304,13 @@ REMEDIES = [
         "ten learners on one shared read-only data folder",
         [
             (
-                "utils/datasets.py",
-                "_look_at",
-                'memory = cache_dir() / "pictures" / f"{_short_digest(str(folder))}.json"',
+                "utils/sources/folder.py",
+                "_look_at_all",
+                'memory = _memory("pictures", folder)',
                 'memory = folder / ".pictures.json"',
             ),
             (
-                "utils/datasets.py",
+                "utils/sources/folder.py",
                 "_remember",
                 '        print(f"Not remembered for next',
                 '        raise\n        print(f"',
@@ -329,18 +329,6 @@ REMEDIES = [
         f"{STRANGERS} -k thousandth",
     ),
     Remedy(
-        "weights file, every 1,000th byte flipped",
-        [
-            (
-                "utils/sources/unpickler.py",
-                "read_dictionary",
-                "    except Exception as error:",
-                "    except ZeroDivisionError as error:",
-            )
-        ],
-        f"{STRANGERS} -k pickled_weights",
-    ),
-    Remedy(
         "weights file with a known digest, one bit flipped",
         [
             (
@@ -354,27 +342,8 @@ REMEDIES = [
     ),
     Remedy(
         "weights of another network",
-        [
-            (
-                "utils/sources/alexnet.py",
-                "load_weights",
-                "        if shapes != [tuple(",
-                "        if False and [tuple(",
-            )
-        ],
-        f"{STRANGERS} -k pickled_weights",
-    ),
-    Remedy(
-        "weights that are no numbers, or absurd",
-        [
-            (
-                "utils/sources/alexnet.py",
-                "load_weights",
-                "        if not plausible(arrays):\n",
-                "        if False:\n",
-            )
-        ],
-        f"{STRANGERS} -k pickled_weights",
+        [NOT_SAID],
+        f"{STRANGERS} -k weights_of_another",
     ),
     Remedy(
         "weights that are no numbers, or absurd",
