@@ -4,8 +4,10 @@ PROFILE ?= drawn
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
+# Two tests at a time: one alone leaves half of two cores idle.
+TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 
-.PHONY: course lab test check bench lock clean
+.PHONY: course lab check test test-all bench lock clean
 
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
@@ -13,14 +15,20 @@ course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up for that
 	$(RUN) -m utils.course lab --profile $(PROFILE)
 
-test: $(VENV)/.ready  ## everything: lints, unit tests, smoke runs, stored notebooks
+check: $(VENV)/.ready-tests  ## the quick part of the tests: lints, units, one lesson with few pictures
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(RUN) -m pytest --cov=utils tests
-	$(RUN) -m pytest -p tests.conftest --nbval-lax notebooks
+	$(TESTS) -m "check and not nightly" tests
 
-check: $(VENV)/.ready  ## the five-minute part of it: lints, units, one smoke run
+test: $(VENV)/.ready-tests  ## lints, units, faults, a browser, the core as stored, the rest with few pictures
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(RUN) -m pytest -m check tests
+	$(TESTS) tests
+
+test-all: $(VENV)/.ready-tests  ## all that, and what takes hours: every lesson everywhere, and who tests the tests
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(RUN) -m pytest -m "" --cov=utils tests
+	$(RUN) -m tests.benchmarks.remedies
+	$(RUN) -m tests.benchmarks.mutants 24
+	$(RUN) -m tests.benchmarks.soak
 
 bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores
 	$(RUN) -m tests.benchmarks.bench

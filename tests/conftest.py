@@ -1,7 +1,8 @@
 """What all tests share: no network, a cache of their own, the built-in pictures, a small base.
 
 Tests of faults count what was tried and what was survived, for README's table of faults:
-`COURSE_STORE_FAULTS=1 pytest tests/faults tests/unit/test_downloads.py` keeps the counts.
+`COURSE_STORE_FAULTS=1 pytest -m "" tests/faults tests/unit/test_downloads.py` keeps the counts.
+Not with `-n`: each worker would keep its own.
 """
 
 import os
@@ -23,6 +24,21 @@ from utils.sources import drawn_pets
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+
+
+# Tests of these files share what is dear to make, so one worker takes them all.
+TOGETHER = ("test_lab", "test_pages", "test_start", "test_drawn_pets", "test_bottleneck")
+# The largest network, and the engine that only lesson 15 uses: at night.
+AT_NIGHT = ("efficientnet_b5", "/test_engines.py", "/test_openvino.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if any(part in item.nodeid for part in AT_NIGHT):
+            item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture
@@ -70,8 +86,7 @@ def lite():
 
 @pytest.fixture
 def toy():
-    """A tiny ConvBase for 32 px pictures, with batch norm, random weights, and two blocks."""
-    from utils.backbones import ConvBase
+    """A tiny base for 32 px pictures, with batch norm, random weights, and two blocks."""
     from utils.base.framework import keras, layers
 
     keras.utils.set_random_seed(7)
@@ -81,7 +96,7 @@ def toy():
         x = layers.Conv2D(4, 3, strides=4, padding="same", name=f"{name}_conv")(x)
         x = layers.BatchNormalization(name=f"{name}_bn")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    return ConvBase(inputs, x, name="toy")
+    return keras.Model(inputs, x, name="toy")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The core five times in a row in one environment: do the numbers stay, and do memory and disk?
 
-    python -m tests.benchmarks.soak
+    python -m tests.benchmarks.soak [--store]
 
 Each round executes every lesson anew; what the first round drew and computed stays in the cache, as
 on a learner's computer. About half an hour on two quiet cores. Writes notebooks/results/soak.json.
@@ -35,13 +35,29 @@ def one_round():
     }
 
 
-def main():
-    """Five rounds; each number of each lesson is compared over them, and the spread is stored."""
-    numbers, entries = {}, {}
+def complaints(rounds, spread, pictures):
+    """What must not be after some rounds: a moving accuracy, growing memory or files."""
+    found = [
+        f"{name} moved by {value}, more than two pictures"
+        for name, value in spread.items()
+        if "accuracy" in name and value > 2 / pictures + 1e-5
+    ]
+    memory = [one["peak_mb"] for one in rounds]
+    if max(memory) > 1.05 * min(memory):
+        found.append(f"memory went from {min(memory)} to {max(memory)} MB")
+    if len({one["files"] for one in rounds}) > 1:
+        found.append(f"files in data: {[one['files'] for one in rounds]}")
+    return found
+
+
+def main(*arguments):
+    """Five rounds, each number of each lesson compared over them; returns 1 if too much moved."""
+    numbers, entries, rounds = {}, {}, []
     for number in range(1, ROUNDS + 1):
         measured = one_round()
         print(f"round {number}: {measured}", flush=True)
         entries[f"round {number}"] = entry("seconds", measured)
+        rounds.append(measured)
         for name, value in lesson_numbers().items():
             numbers.setdefault(name, []).append(value)
     spread = {name: round(max(values) - min(values), 6) for name, values in numbers.items()}
@@ -49,7 +65,11 @@ def main():
     entries["lessons in the last round"] = entry("04 test_accuracy", lesson_numbers())
     entries["lessons in the record then"] = recorded_then()
     entries["spread over the rounds"] = entry("04 test_accuracy", spread)
-    results.store(entries, "soak")
+    if "--store" in arguments:
+        results.store(entries, "soak")
+    found = complaints(rounds, spread, numbers["04 test_pictures"][0])
+    print("\n".join(found))
+    return int(bool(found))
 
 
 def lesson_numbers():
@@ -79,4 +99,4 @@ def entry(headline, numbers):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(*sys.argv[1:]))

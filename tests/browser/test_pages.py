@@ -8,7 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 
 from utils.running import lessons, pages
 
-LESSONS = lessons.lessons()
+# By day the first lesson, the longest, and one of those that go deeper.
+BY_DAY = lessons.choose(["00", "04", "14"])
+LESSONS = [
+    pytest.param(lesson, marks=[] if lesson in BY_DAY else pytest.mark.nightly)
+    for lesson in lessons.lessons()
+]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
 
