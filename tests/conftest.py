@@ -70,8 +70,7 @@ def lite():
 
 @pytest.fixture
 def toy():
-    """A tiny ConvBase for 32 px pictures, with batch norm, random weights, and two blocks."""
-    from utils.backbones import ConvBase
+    """A tiny base for 32 px pictures, with batch norm, random weights, and two blocks."""
     from utils.base.framework import keras, layers
 
     keras.utils.set_random_seed(7)
@@ -81,7 +80,7 @@ def toy():
         x = layers.Conv2D(4, 3, strides=4, padding="same", name=f"{name}_conv")(x)
         x = layers.BatchNormalization(name=f"{name}_bn")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    return ConvBase(inputs, x, name="toy")
+    return keras.Model(inputs, x, name="toy")
 
 
 @pytest.fixture
