@@ -160,7 +160,7 @@ def extract(
 
     def compute() -> Iterator[np.ndarray]:
         side, largest = base.input_shape[1], np.finfo(dtype).max
-        augment = augmentation and _augment(augmentation, seed, side)
+        augment = None if augmentation is None else _augment(augmentation, seed, side)
         with progress.bar(total=len(split), desc=f"{base.name}, {split.name}") as bar:
             for piece in cache.pieces(split.stored_pixels(side), batch_size):
                 images = piece.astype("float32")  # (B, 128, 128, 3)
