@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from tests.benchmarks.how_many_views import compiled, strong_augmentation
-from utils import backbones, checks, course, datasets, features, models, results, views
+from utils import backbones, checks, datasets, features, models, results
 from utils.base import cache, pictures
 from utils.base.folders import ROOT
 from utils.base.framework import keras, layers, tf
@@ -123,17 +123,31 @@ def predict_once(base, split):
     return len(split)
 
 
+def faster(base, engine="auto"):
+    """The base compiled by OpenVINO, if that is wanted and installed; None: by TensorFlow."""
+    return openvino.compiled(base) if engine == "auto" and openvino.installed() else None
+
+
 def extract(base, split, engine):
     """Ours, from files, nothing found in the cache."""
     with empty_cache():
-        features.extract(base, split, engine=engine)
+        features.extract(base, split, run=faster(base, engine))
     return len(split)
 
 
-def run_only(runner, images):
+def compiled_base(base, engine):
+    """A base that is compiled once and then only run."""
+    run = tf.function(
+        lambda images: base(images, training=False),
+        input_signature=[tf.TensorSpec(base.input_shape, "float32")],
+    )
+    return faster(base, engine) or run
+
+
+def run_only(run, images):
     """An engine alone: pictures are in memory as uint8, it is compiled, nothing is kept."""
     for piece in cache.pieces(images, 32):
-        runner(piece.astype("float32"))
+        np.asarray(run(piece.astype("float32")))
     return len(images)
 
 
@@ -149,7 +163,12 @@ def epoch_of(learner, batches, count):
     return count
 
 
-def training_ways(base, head_shape, data):
+def books_head(base):
+    """The book's dense head."""
+    return models.head(base.output_shape[1:], 2, 256, 0.5, "flatten")
+
+
+def training_ways(base, data):
     """One epoch of every way to train VGG16; each on a copy of the base that is its own."""
     size, name = base.input_shape[1], base.name
     some, block = data.train.limit(50), "block5"
@@ -160,27 +179,25 @@ def training_ways(base, head_shape, data):
 
     def whole(opened, changes, head):
         copy = backbones.build(name, size)
-        models.freeze(copy)
-        if opened == "all":
-            copy.trainable = True
-        elif opened:
+        copy.trainable = opened == "all"
+        if opened and opened != "all":
             models.unfreeze_from(copy, opened)
         return compiled(models.attach(copy, head, changes), 1e-5)
 
-    frozen = whole("", augmentation, models.head(*head_shape))
-    tuned = whole(block, augmentation, models.head(*head_shape))
-    plain = whole(block, None, models.head(*head_shape))
+    frozen = whole("", augmentation, books_head(base))
+    tuned = whole(block, augmentation, books_head(base))
+    plain = whole(block, None, books_head(base))
     guide = (base.output_shape[1:], 2, 0, 0.2, "average")
     guide_frozen = whole("", gentle, models.head(*guide))
     guide_open = whole("all", gentle, models.head(*guide))
     models.unfreeze_from(base, block)
     trunk, top = models.split_at(base, block)
     with empty_cache():
-        seen = views.extract(trunk, some, augmentation, 2, SEED)
-        seen = views.Views(tuple(map(np.array, seen.values)), seen.labels, True)
-    split = compiled(models.attach(top, models.head(*head_shape)), 1e-5)
-    below = views.epochs(seen, BATCH_SIZE, SEED)
-    head = compiled(models.head(*head_shape), 2e-5)
+        seen = features.views(trunk, some, augmentation, 2, SEED)
+        seen = features.Views(tuple(map(np.array, seen.values)), seen.labels, True)
+    split = compiled(models.attach(top, books_head(base)), 1e-5)
+    below = features.epochs(seen, BATCH_SIZE, SEED)
+    head = compiled(books_head(base), 2e-5)
     said = np.repeat(top.predict(seen.values[0], verbose=0), 10, axis=0)
     labels = np.repeat(seen.labels, 10)
 
@@ -253,12 +270,12 @@ def vgg16_until_target(data):
 
     Larger pictures, run once, in place of many epochs: 224 pixels, and the book's dense head.
     """
-    course.set_seed(SEED)
+    keras.utils.set_random_seed(SEED)
     start = time.perf_counter()
     with empty_cache():
         base = backbones.build("vgg16", 224)
         train, held = (features.extract(base, part) for part in (data.train, data.validation))
-        head = compiled(models.head(base.output_shape[1:], 2), 2e-5, keras.optimizers.RMSprop)
+        head = compiled(books_head(base), 2e-5, keras.optimizers.RMSprop)
         history = head.fit(
             train.values,
             train.labels,
@@ -284,8 +301,8 @@ def logistic_regression_lite0(data):
     start = time.perf_counter()
     with empty_cache():
         base = backbones.build("efficientnet_lite0", 160)
-        runner = openvino.Runner(base, "auto")  # compiled once for three splits
-        found = [features.extract(base, part, engine=runner) for part in data.splits]
+        run = faster(base)  # compiled once for three splits
+        found = [features.extract(base, part, run=run) for part in data.splits]
         train, held, test = ((f.values.mean((1, 2)), f.labels) for f in found)
     fitting = time.perf_counter()
     classifier = LogisticRegression(max_iter=1000).fit(*train)
@@ -309,15 +326,15 @@ def same_accuracy(data):
     with empty_cache():
         plain, held = features.extract(base, few), features.extract(trunk, data.test)
         for seed in (1, 2, 3):
-            seen = views.extract(trunk, few, augmentation, VIEWS, seed)
+            seen = features.views(trunk, few, augmentation, VIEWS, seed)
             for way in ("split", "end_to_end"):
                 base.set_weights(start)
-                course.set_seed(seed)
-                head = models.head(base.output_shape[1:], 2)
+                keras.utils.set_random_seed(seed)
+                head = books_head(base)
                 compiled(head, 1e-4).fit(plain.values, plain.labels, epochs=20, verbose=0)
                 judge = models.attach(top, head)
                 if way == "split":
-                    learner, batches = judge, views.epochs(seen, BATCH_SIZE, seed)
+                    learner, batches = judge, features.epochs(seen, BATCH_SIZE, seed)
                 else:
                     learner = models.attach(base, head, augmentation)
                     batches = few.batches(size, BATCH_SIZE, shuffle_seed=seed)
@@ -346,7 +363,7 @@ def extract_and_say_memory(count, engine):
     """What `memory_of` runs in a process of its own."""
     base, split = backbones.build("efficientnet_lite0", 128), drawn(count)
     with empty_cache(), checks.peak_memory() as peak:
-        features.extract(base, split, engine=engine)
+        features.extract(base, split, run=faster(base, engine))
     print(peak.most)
 
 
@@ -365,8 +382,8 @@ def growth():
     for count in (250, 1000, 2000, 8000):
         start = time.perf_counter()
         with empty_cache():
-            found = features.extract(base, drawn(count), engine="auto")
-            head = compiled(models.head(base.output_shape[1:], 2, pooling="average"), 1e-3)
+            found = features.extract(base, drawn(count), run=faster(base))
+            head = compiled(models.head(base.output_shape[1:], 2, 256, 0.5), 1e-3)
             head.fit(
                 found.values,
                 found.labels,
@@ -378,7 +395,8 @@ def growth():
     for count in (1, 2, 4, 8):
         start = time.perf_counter()
         with empty_cache():
-            views.extract(base, drawn(500), strong_augmentation(), count, SEED, engine="auto")
+            augmentation = strong_augmentation()
+            features.views(base, drawn(500), augmentation, count, SEED, run=faster(base))
         numbers[f"seconds_{count}_views"] = round(time.perf_counter() - start, 1)
     return numbers
 
@@ -399,10 +417,10 @@ def speed(data):
         images = some.pixels(size)
         ways["predict_only"] = lambda base=base, images=images: predict_only(base, images)
         for engine in ("tensorflow", "auto"):
-            runner = openvino.Runner(base, engine)
-            ways[f"{engine}_only"] = lambda run=runner, images=images: run_only(run, images)
+            run = compiled_base(base, engine)
+            ways[f"{engine}_only"] = lambda run=run, images=images: run_only(run, images)
         if not light:
-            ways |= training_ways(base, (base.output_shape[1:], 2), data)
+            ways |= training_ways(base, data)
         numbers |= in_turns(ways, name)
         rate.append(matrix_rate())
         numbers[f"{name}_gflop"] = round(gflop(base), 3)
@@ -416,7 +434,7 @@ def speed(data):
 def until_target(data):
     """Two ways until the book's accuracy, and beside them, in the same run, the book's epochs."""
     base, some = backbones.build("vgg16", 150), data.train.limit(50)
-    ways = training_ways(base, (base.output_shape[1:], 2), data)
+    ways = training_ways(base, data)
     ways = {way: ways[way] for way in ("frozen_epoch", "tuned_epoch")}
     ways["predict_once"] = lambda: predict_once(base, some)
     numbers = in_turns(ways, "vgg16")

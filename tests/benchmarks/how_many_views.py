@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from utils import backbones, checks, course, datasets, features, models, results, views
+from utils import backbones, checks, datasets, features, models, results
 from utils.base.framework import keras, layers
 
 SEEDS = (1, 2, 3)
@@ -44,15 +44,15 @@ def strong_augmentation():
 def compiled(model, learning_rate, make=keras.optimizers.Adam):
     """Compile for two classes, with the optimizer's own variables made at once."""
     optimizer = make(learning_rate)
-    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, models.LOSS, metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
     return model
 
 
 def trained_head(base, found, seed):
     """Step 3 of fine-tuning: a head on plain features."""
-    course.set_seed(seed)
-    head = models.head(base.output_shape[1:], 2, pooling="average")
+    keras.utils.set_random_seed(seed)
+    head = models.head(base.output_shape[1:], 2, 256, 0.5)
     compiled(head, 1e-3)
     batch_size, epochs = SETTINGS["BATCH_SIZE"], SETTINGS["HEAD_EPOCHS"]
     head.fit(found.values, found.labels, batch_size=batch_size, epochs=epochs, verbose=0)
@@ -72,7 +72,7 @@ def measure(name):
     held = features.extract(trunk, data.validation)
     numbers = {"validation_pictures": len(held.labels), "train_images": len(few), **limits()}
     for seed in SEEDS:
-        seen = views.extract(trunk, few, augmentation, max(COUNTS), seed)
+        seen = features.views(trunk, few, augmentation, max(COUNTS), seed)
         for count in (0, *COUNTS):
             base.set_weights(start)
             head = trained_head(base, plain, seed)
@@ -80,8 +80,8 @@ def measure(name):
             judge = models.attach(top, head)
             if count:
                 learner = compiled(judge, SETTINGS["LEARNING_RATE"])
-                shown = views.Views(seen.values[:count], seen.labels, True)
-                batches = views.epochs(shown, batch_size, seed)
+                shown = features.Views(seen.values[:count], seen.labels, True)
+                batches = features.epochs(shown, batch_size, seed)
             else:
                 whole = models.attach(base, head, augmentation)
                 learner = compiled(whole, SETTINGS["LEARNING_RATE"])

@@ -8,7 +8,7 @@ signs, writes the validation accuracy of each run to notebooks/results. About te
 
 import numpy as np
 
-from utils import backbones, course, datasets, features, models, results
+from utils import backbones, datasets, features, models, results
 from utils.base.framework import keras
 from utils.running import profiles
 
@@ -17,15 +17,16 @@ SEEDS = (1, 2, 3)
 
 def open_after(epochs, seed, data, settings):
     """Give validation accuracy of the head alone, and of the best epoch with everything open."""
-    size, loss = settings["IMAGE_SIZE"], models.loss_for(data.num_classes)
+    size, loss = settings["IMAGE_SIZE"], models.LOSS
     base = backbones.build(settings["BACKBONE"], size)
     found, held = (features.extract(base, split) for split in (data.train, data.validation))
-    course.set_seed(seed)
-    head = models.head(base.output_shape[1:], data.num_classes, units=0, pooling="average")
+    keras.utils.set_random_seed(seed)
+    head = models.head(base.output_shape[1:], data.num_classes)
     head.compile(keras.optimizers.Adam(settings["LEARNING_RATE"]), loss, metrics=["accuracy"])
     batch_size = settings["BATCH_SIZE"]
     head.fit(found.values, found.labels, epochs=epochs, batch_size=batch_size, verbose=0)
     before = head.evaluate(held.values, held.labels, verbose=0)[1]
+    models.unfreeze_from(base, backbones.entry(settings["BACKBONE"]).blocks[0])
     opened = models.attach(base, head)
     opened.compile(
         keras.optimizers.Adam(settings["OPEN_LEARNING_RATE"]), loss, metrics=["accuracy"]

@@ -63,7 +63,7 @@ def test_other_ways_to_run_a_base_see_every_picture(pets, toy):
 
 def test_training_stops_where_the_target_is_reached(monkeypatch):
     head = bench.models.head((2, 2, 1), 2)
-    head.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    head.compile("sgd", bench.models.LOSS, metrics=["accuracy"])
     stop = bench.StopAtTarget()
     values = (np.zeros((4, 2, 2, 1)), np.zeros(4))
     for target, epochs in ((0.0, 1), (1.1, 3)):

@@ -1,8 +1,9 @@
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils import checks
 from utils.base.framework import keras
@@ -20,7 +21,7 @@ def test_unchanged_is_silent_when_nothing_moves(toy, noise):
 def test_unchanged_notices_one_number_in_any_array(toy, name):
     """Every array: kernels, offsets, and the running averages that no gradient touches."""
     for i in range(len(toy.get_layer(name).weights)):
-        message = rf"1 of .* weights of toy moved, {name}/"
+        message = rf"1 of .* weights moved, {name}/"
         with pytest.raises(CheckError, match=message), checks.unchanged(toy):
             weight = toy.get_layer(name).weights[i]
             value = weight.numpy()
@@ -35,7 +36,7 @@ def test_unchanged_names_what_moved_most_and_how_far(toy):
     with pytest.raises(CheckError) as caught, checks.unchanged(toy):
         kernel.assign(kernel - 0.5)
         beta.assign(beta - 0.125)
-    assert "2 of 12 weights of toy moved" in str(caught.value)
+    assert "2 of 12 weights moved" in str(caught.value)
     assert "block1_conv/kernel most (by up to 0.5)" in str(caught.value)
 
 
@@ -48,6 +49,41 @@ def test_what_is_not_a_number_and_stays_so_has_not_moved(toy):
 
 def test_unchanged_lets_other_errors_through(toy):
     with pytest.raises(KeyError), checks.unchanged(toy):
+        raise KeyError
+
+
+def test_unchanged_takes_a_list_of_weights_and_looks_at_no_other(toy):
+    kernel, beta = toy.get_layer("block1_conv").kernel, toy.get_layer("block2_bn").beta
+    with checks.unchanged([kernel]):
+        beta.assign(beta + 1.0)
+    with pytest.raises(CheckError, match="1 of 1 weights moved"), checks.unchanged([beta]):
+        beta.assign(beta + 1.0)
+
+
+def test_changed_names_the_one_weight_that_stayed(toy):
+    def learn(weights):
+        for weight in weights:
+            weight.assign(weight + 1e-6)
+
+    with checks.changed(toy):
+        learn(toy.trainable_weights)
+    for stayed in toy.trainable_weights:
+        rest = [weight for weight in toy.trainable_weights if weight is not stayed]
+        message = rf"1 of 8 weights did not move, {stayed.path} first"
+        with pytest.raises(CheckError, match=message), checks.changed(toy):
+            learn(rest)
+    with checks.changed([stayed]):
+        learn([stayed])
+
+
+def test_changed_fails_when_nothing_is_trainable(toy):
+    toy.trainable = False
+    with pytest.raises(CheckError, match="nothing is trainable"), checks.changed(toy):
+        toy.get_layer("block2_bn").moving_mean.assign([1, 1, 1, 1])
+
+
+def test_changed_lets_other_errors_through(toy):
+    with pytest.raises(KeyError), checks.changed(toy):
         raise KeyError
 
 
@@ -92,23 +128,6 @@ def test_other_shapes_are_not_the_same(toy, noise):
         checks.same_predictions(toy, lower, noise[0])
 
 
-@pytest.mark.parametrize(
-    "pair", [("train", "test"), ("train", "validation"), ("validation", "test")]
-)
-def test_disjoint_notices_one_copy_between_any_two_splits(pets, pair):
-    checks.disjoint(pets)
-    one, other = (getattr(pets, name) for name in pair)
-    leaky = replace(other, digests=(*other.digests[:-1], one.digests[0]))
-    with pytest.raises(CheckError, match="the same picture") as caught:
-        checks.disjoint(replace(pets, **{pair[1]: leaky}))
-    assert one.paths[0].name in str(caught.value)
-
-
-def test_disjoint_allows_copies_within_a_split(pets):
-    twice = replace(pets.train, digests=(pets.train.digests[0],) * len(pets.train))
-    checks.disjoint(replace(pets, train=twice))
-
-
 def test_predicted_classes():
     assert checks.predicted_classes(np.array([[0.2], [0.8], [0.5]])).tolist() == [0, 1, 0]
     assert checks.predicted_classes(np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]])).tolist() == [1, 0]
@@ -136,16 +155,25 @@ def test_confusion_notices_another_accuracy():
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "n", "low", "high"),
-    [  # Wilson's interval, from the formula worked by hand for these
-        (0.5, 100, 0.4038, 0.5962),
-        (0.9, 1000, 0.8798, 0.9171),
-        (1.0, 10, 0.7225, 1.0),
-        (0.0, 10, 0.0, 0.2775),
+    ("right", "n", "low", "high"),
+    [  # Newcombe 1998, Statistics in Medicine 17, table I: Wilson's method without correction
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_interval(accuracy, n, low, high):
-    assert checks.interval(accuracy, n) == pytest.approx((low, high), abs=5e-5)
+def test_interval_is_the_published_one(right, n, low, high):
+    assert checks.interval(right / n, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(n=st.integers(1, 10_000), share=st.floats(0, 1))
+def test_interval_is_wilsons_formula(n, share):
+    right, z = round(share * n), 1.959963984540054
+    p = right / n
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert checks.interval(p, n) == pytest.approx((middle - half, middle + half), abs=1e-9)
 
 
 def test_interval_holds_the_truth_about_95_times_in_100():

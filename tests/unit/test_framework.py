@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from utils import views
+from utils import features
 from utils.base.framework import tf, untuned
 
 pytestmark = pytest.mark.check
@@ -29,8 +29,8 @@ def test_a_pass_that_is_over_is_over_at_once():
 
 def test_the_courses_own_pipelines_are_not_tuned(pets):
     values = np.zeros((4, 2), "float32")
-    seen = views.Views((values, values), np.zeros(4, "int32"), True)
-    for batches in (pets.train.batches(32, shuffle_seed=1), views.epochs(seen, 2, 1)):
+    seen = features.Views((values, values), np.zeros(4, "int32"), True)
+    for batches in (pets.train.batches(32, shuffle_seed=1), features.epochs(seen, 2, 1)):
         assert batches.options().autotune.enabled is False
 
 

@@ -8,23 +8,23 @@ pytestmark = pytest.mark.check
 
 
 def test_the_books_head_has_the_books_size():
-    """Source S2: with VGG16 at 150 px, 16,812,353 parameters in all; 30 arrays, then 4."""
+    """VGG16 at 150 px has 16,812,353 parameters with the book's sigmoid; a softmax has 257 more."""
     base = backbones.build("vgg16", 150, weights=None)
-    head = models.head(base.output_shape[1:], 2)
+    head = models.head(base.output_shape[1:], 2, 256, 0.5, "flatten")
     model = models.attach(base, head)
     assert base.output_shape[1:] == (4, 4, 512)
     assert base.count_params() == 14_714_688
-    assert model.count_params() == 16_812_353
+    assert model.count_params() == 16_812_353 + 257
     assert len(model.trainable_weights) == 30
-    models.freeze(base)
+    base.trainable = False
     assert len(model.trainable_weights) == 4
 
 
 @pytest.mark.parametrize(
     ("classes", "units", "pooling", "shape", "params"),
     [
-        (2, 8, "flatten", (None, 1), 36 * 8 + 8 + 8 + 1),
-        (2, 0, "average", (None, 1), 4 + 1),
+        (2, 8, "flatten", (None, 2), 36 * 8 + 8 + 8 * 2 + 2),
+        (2, 0, "average", (None, 2), 4 * 2 + 2),
         (3, 8, "average", (None, 3), 4 * 8 + 8 + 8 * 3 + 3),
     ],
 )
@@ -34,8 +34,7 @@ def test_heads(classes, units, pooling, shape, params):
     assert head.count_params() == params
     said = head(np.random.default_rng(0).normal(size=(5, 3, 3, 4))).numpy()
     assert ((said >= 0) & (said <= 1)).all()
-    if classes > 2:
-        np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
 
 
 def test_dropout_is_where_it_was_asked_for():
@@ -46,14 +45,14 @@ def test_dropout_is_where_it_was_asked_for():
 
 @pytest.mark.parametrize("wrong", [{"num_classes": 1}, {"num_classes": 2, "pooling": "max"}])
 def test_a_wrong_head_is_named(wrong):
-    with pytest.raises(ValueError, match=r"two classes|flatten and average"):
+    with pytest.raises(ValueError, match=r"two classes|average and flatten"):
         models.head((2, 2, 3), **wrong)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_loss_fits_the_head(classes, noise):
     head = models.head((32, 32, 3), classes, 4, pooling="average")
-    head.compile("adam", models.loss_for(classes), metrics=["accuracy"])
+    head.compile("adam", models.LOSS, metrics=["accuracy"])
     history = head.fit(noise[0], noise[1], epochs=1, verbose=0).history
     assert 0 <= history["accuracy"][0] <= 1
     assert np.isfinite(history["loss"][0])
@@ -77,8 +76,8 @@ def test_augmentation_acts_in_training_only(toy, noise):
 def test_frozen_it_does_not_move_and_the_head_does(toy, noise):
     head = models.head(toy.output_shape[1:], 2, 0)
     model = models.attach(toy, head)
-    models.freeze(toy)
-    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    toy.trainable = False
+    model.compile(keras.optimizers.SGD(1.0), models.LOSS)
     before = head.get_weights()[0]
     with checks.unchanged(toy):
         model.fit(*noise, verbose=0)
@@ -86,12 +85,11 @@ def test_frozen_it_does_not_move_and_the_head_does(toy, noise):
 
 
 def test_unfreezing_lets_a_block_and_all_above_it_learn(toy, noise):
-    models.freeze(toy)
     models.unfreeze_from(toy, "block2")
     assert {name.split("_")[0] for name in checks.trainable_names(toy)} == {"block2"}
     assert checks.trainable_names(toy)[0] == "block2_conv/kernel"  # the first layer of it, too
     model = models.attach(toy, models.head(toy.output_shape[1:], 2, 0))
-    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(1.0), models.LOSS)
     below = keras.Model(toy.input, toy.get_layer("block1_relu").output)
     with checks.unchanged(below):
         model.fit(*noise, verbose=0)
@@ -109,8 +107,8 @@ def test_a_block_is_its_whole_name():
     assert checks.trainable_names(base)[0].startswith("stem")
 
 
-@pytest.mark.parametrize("name", backbones.BACKBONES)
-def test_every_block_of_every_backbone_can_be_unfrozen(name):
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "vgg16", "resnet50", "inception_v3"])
+def test_every_block_can_be_unfrozen(name):
     base = backbones.build(name, 96, weights=None)
     counts = []
     for block in backbones.entry(name).blocks:
@@ -122,7 +120,7 @@ def test_every_block_of_every_backbone_can_be_unfrozen(name):
 
 def test_an_unknown_block_lists_the_blocks_and_changes_nothing():
     base = backbones.build("vgg16", 32, weights=None)
-    models.freeze(base)
+    base.trainable = False
     with pytest.raises(ValueError, match="vgg16 has no block 'block6'; there are block1, block2"):
         models.unfreeze_from(base, "block6")
     assert base.trainable_weights == []
@@ -131,9 +129,6 @@ def test_an_unknown_block_lists_the_blocks_and_changes_nothing():
 def test_an_unknown_block_of_another_model_lists_its_layers(toy):
     with pytest.raises(ValueError, match="block1_conv"):
         models.unfreeze_from(toy, "block")
-
-
-# -- replace_head and up_to
 
 
 @pytest.fixture
@@ -152,66 +147,6 @@ def small_noise():
     return rng.uniform(0, 255, (8, 8, 8, 3)).astype("float32"), np.arange(8) % 3
 
 
-def test_replacing_the_head_changes_the_last_layer_only(full):
-    new = models.replace_head(full, 3)
-    assert new.output_shape == (None, 3) and len(new.layers) == len(full.layers)
-    assert checks.trainable_names(new) == ["new_predictions/kernel", "new_predictions/bias"]
-    x, y = small_noise()
-    with checks.unchanged(models.up_to(full, "pool")):
-        new.fit(x, y, epochs=3, verbose=0)
-
-
-def test_replacing_twice_does_not_stack(full):
-    once = models.replace_head(full, 3)
-    twice = models.replace_head(models.replace_head(once, 5), 3)
-    assert [type(a) for a in once.layers] == [type(b) for b in twice.layers]
-    assert twice.count_params() == once.count_params()
-    assert twice.output_shape == (None, 3)
-
-
-def test_a_replaced_head_runs_in_inference_mode_even_when_unfrozen(full):
-    new = models.replace_head(full, 3)
-    for layer in new.layers:
-        layer.trainable = True
-    new.compile("sgd", "sparse_categorical_crossentropy")
-    kept = full.get_layer("bn").moving_mean.numpy().copy()
-    new.fit(*small_noise(), verbose=0)
-    assert np.array_equal(full.get_layer("bn").moving_mean.numpy(), kept)
-
-
-def test_a_replaced_head_is_saved_and_loaded(full, tmp_path):
-    new = models.replace_head(full, 3)
-    new.save(tmp_path / "a.keras")
-    checks.same_predictions(new, keras.models.load_model(tmp_path / "a.keras"), small_noise()[0])
-
-
-def test_only_the_new_layer_learns_also_above_a_dense_one():
-    inputs = keras.Input((8,))
-    code = keras.layers.Dense(4, name="fc2")(inputs)
-    network = keras.Model(inputs, keras.layers.Dense(9, name="predictions")(code))
-    assert checks.trainable_names(models.replace_head(network, 3)) == [
-        "new_predictions/kernel",
-        "new_predictions/bias",
-    ]
-
-
-def test_two_classes_are_enough_and_adam_learns_at_its_own_rate(full):
-    new = models.replace_head(full, 2)
-    assert new.output_shape == (None, 2)
-    assert float(new.optimizer.learning_rate) == pytest.approx(1e-3)
-
-
-@pytest.mark.parametrize("num_classes", [0, 1])
-def test_a_head_for_fewer_than_two_classes_is_refused(full, num_classes):
-    with pytest.raises(ValueError, match="at least two classes"):
-        models.replace_head(full, num_classes)
-
-
-def test_a_network_without_a_dense_end_is_named(toy):
-    with pytest.raises(ValueError, match="toy ends with block2_relu, which is not a dense layer"):
-        models.replace_head(toy, 3)
-
-
 def test_cut_after_a_layer_it_gives_that_layers_output(full):
     x = small_noise()[0]
     code = models.up_to(full, "pool")(x)
@@ -224,7 +159,36 @@ def test_cut_after_a_layer_it_gives_that_layers_output(full):
         models.up_to(full, "fc1")
 
 
-# -- batch_norm and memory_estimate
+# -- frozen batch norm inside an unfrozen base (keras issue 20285)
+
+
+@pytest.mark.parametrize("name", ["toy", "efficientnet_lite0"])
+def test_frozen_batch_norm_keeps_its_averages_while_all_else_learns(name, toy, noise):
+    """In a base inside a model inside another; and without freezing, the averages move."""
+    base = toy if name == "toy" else backbones.build(name, 32, weights=None)
+    norms = [x for x in base.layers if isinstance(x, layers.BatchNormalization)]
+    averages = [w for x in norms for w in (x.moving_mean, x.moving_variance)]
+    inner = models.attach(base, models.head(base.output_shape[1:], 2))
+    model = keras.Sequential([keras.Input((32, 32, 3)), inner])
+    models.unfreeze_from(base, base.layers[1].name if name == "toy" else "stem")
+    fit(model, noise)
+    assert model.trainable_weights and not any("bn" in w.path for w in model.trainable_weights)
+    with checks.unchanged(averages), checks.changed(model):
+        fit(model, noise)
+    for layer in norms:
+        layer.trainable = True
+    with checks.changed(averages):
+        fit(model, noise)
+    with pytest.raises(checks.CheckError), checks.unchanged(averages):
+        fit(model, noise)
+
+
+def fit(model, noise):
+    model.compile(keras.optimizers.Adam(1e-3), models.LOSS)
+    model.fit(*noise, verbose=0)
+
+
+# -- batch_norm
 
 
 def moved(statistics, learn, toy, noise):
@@ -232,7 +196,7 @@ def moved(statistics, learn, toy, noise):
     base = models.batch_norm(toy, statistics, learn)
     pixels = keras.Input((32, 32, 3))
     model = keras.Model(pixels, models.head(toy.output_shape[1:], 2, units=0)(base(pixels)))
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", models.LOSS)
     before = {w.path: w.numpy() for w in toy.weights}
     model.fit(*noise, verbose=0)
     changed = {w.path for w in toy.weights if not np.array_equal(before[w.path], w.numpy())}
@@ -268,21 +232,6 @@ def test_another_batch_normalisation_is_refused(toy, statistics, learn):
         models.batch_norm(toy, statistics, learn)
 
 
-def test_the_memory_of_a_small_network_by_hand(toy):
-    model = models.attach(toy, models.head(toy.output_shape[1:], 2, units=0))
-    models.freeze(toy)
-    frozen = models.memory_estimate(model, 10)
-    # 8 × 8 and 2 × 2 places of 4 channels, three layers each; scaled pixels; flat; probability.
-    activations = 32 * 32 * 3 + 3 * (8 * 8 * 4 + 2 * 2 * 4) + 16 + 1
-    assert frozen["activations"] == pytest.approx(4 * 10 * activations / 1e6)
-    assert frozen["gradients"] == pytest.approx(4 * 17 / 1e6)
-    toy.trainable = True
-    opened = models.memory_estimate(model, 10)
-    assert opened["gradients"] > frozen["gradients"]
-    assert opened["optimizer"] == pytest.approx(2 * opened["gradients"])
-    assert opened["total"] == pytest.approx(sum(v for k, v in opened.items() if k != "total"))
-
-
 def test_vggs_code_is_its_first_dense_layer_after_the_relu():
     full = backbones.build("vgg16", 224, weights=None, include_top=True)
     code = models.up_to(full, "fc1")
@@ -302,7 +251,7 @@ def test_trunk_and_top_are_the_base_and_share_its_layers(toy, noise):
     assert not any(name.startswith("block") for name in names)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "efficientnet_lite0", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["vgg16", "efficientnet_lite0", "resnet50"])
 def test_every_block_of_a_backbone_can_be_a_place_to_cut(name):
     base = backbones.build(name, 64, weights=None)
     images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
@@ -317,7 +266,7 @@ def test_where_a_path_passes_by_no_cut_is_made():
     low = layers.Dense(4, name="block1_dense")(inputs)
     high = layers.Dense(4, name="block2_dense")(low)
     out = layers.Add(name="block3_add")([high, inputs])
-    base = backbones.ConvBase(inputs, out, name="shortcut")
+    base = keras.Model(inputs, out, name="shortcut")
     with pytest.raises(ValueError, match="shortcut cannot be cut before block2: a path passes by"):
         models.split_at(base, "block2")
     with pytest.raises(ValueError, match="cannot be cut before block3: several paths meet there"):
@@ -329,7 +278,7 @@ def test_where_a_path_passes_by_no_cut_is_made():
 def losses_of(model, head, values, labels):
     """Loss after each update of one epoch, from one start, in file order."""
     head.set_weights([np.sin(np.arange(w.size)).reshape(w.shape) / 9 for w in head.get_weights()])
-    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
+    model.compile(keras.optimizers.RMSprop(1e-4), models.LOSS)
     seen = []
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
     model.fit(values, labels, batch_size=4, shuffle=False, verbose=0, callbacks=[watch])

@@ -1,0 +1,116 @@
+"""The book's full 30 and 100 epochs, by the method of lesson 15: kept views, the base cut in two.
+
+VGG16 at 150 pixels with the book's dense head and augmentation: a base that is frozen, then block 5
+and the head together. What the frozen layers say of four views of each picture is computed once
+and kept, so a run that was stopped goes on from there. Writes notebooks/results/book_epochs.json.
+
+    python -m tests.benchmarks.book_epochs                     # the book's cut of the photographs
+    python -m tests.benchmarks.book_epochs drawn_pets --backbone efficientnet_lite0 --size 128 \
+        --block block9 --frozen-epochs 1 --tuned-epochs 1      # a minute
+"""
+
+import argparse
+import time
+
+from tests.benchmarks.how_many_views import compiled, strong_augmentation
+from utils import backbones, checks, datasets, features, models, results
+from utils.base.framework import keras
+
+RMSPROP = keras.optimizers.RMSprop
+
+
+def fitted(learner, batches, held, epochs, rate):
+    """Train by the book's optimizer; gives seconds."""
+    start = time.perf_counter()
+    compiled(learner, rate, RMSPROP).fit(batches, validation_data=held, epochs=epochs, verbose=2)
+    return time.perf_counter() - start
+
+
+def entry(name, options, numbers):
+    """What is written down of one of the two runs."""
+    return {
+        "lesson": name,
+        "profile": "book_epochs",
+        "headline": "test_accuracy",
+        "seed": options.seed,
+        "data": options.data,
+        "backbone": options.backbone,
+        "numbers": numbers,
+        **results.provenance(),
+    }
+
+
+def measure(options):
+    """Both runs: name → numbers."""
+    data, numbers = datasets.load(options.data), {}
+    keras.utils.set_random_seed(options.seed)
+    base = backbones.build(options.backbone, options.size)
+    trunk, top = models.split_at(base, options.block)
+    start = time.perf_counter()
+    seen = features.views(trunk, data.train, strong_augmentation(), options.views, options.seed)
+    held, test = (
+        features.extract(trunk, part, dtype="float16") for part in (data.validation, data.test)
+    )  # each (N, 9, 9, 512) for VGG16 below block 5
+    ready = time.perf_counter() - start
+
+    def said(values):
+        return top.predict(values, batch_size=100, verbose=0)  # (N, 4, 4, 512)
+
+    # The frozen base: top and trunk never change, so the head alone has to run.
+    start = time.perf_counter()
+    codes = features.Views(tuple(said(one) for one in seen.values), seen.labels, seen.from_cache)
+    held_codes, test_codes = said(held.values), said(test.values)
+    seconds = ready + time.perf_counter() - start
+    head = models.head(base.output_shape[1:], data.num_classes, 256, 0.5, "flatten")
+    batches = features.epochs(codes, options.batch_size, options.seed)
+    validation = (held_codes, held.labels)
+    seconds += fitted(head, batches, validation, options.frozen_epochs, 2e-5)
+    frozen = judged(head, validation, (test_codes, test.labels), options.frozen_epochs)
+    numbers["frozen_30_epochs"] = frozen | settings(options, seen, seconds)
+
+    # Block 5 opens: the trunk below it never changes, top and head learn together.
+    models.unfreeze_from(base, options.block)
+    learner = models.attach(top, head)
+    batches = features.epochs(seen, options.batch_size, options.seed)
+    validation = (held.values.astype("float32"), held.labels)
+    tuned_seconds = fitted(learner, batches, validation, options.tuned_epochs, 1e-5)
+    last = (test.values.astype("float32"), test.labels)
+    tuned = judged(learner, validation, last, options.tuned_epochs)
+    numbers["fine_tuned_100_epochs"] = tuned | settings(options, seen, seconds + tuned_seconds)
+    return numbers
+
+
+def judged(model, held, test, epochs):
+    """Accuracy of the last epoch; the test pictures are looked at once."""
+    found = {"epochs": epochs}
+    for name, (values, labels) in (("validation", held), ("test", test)):
+        accuracy = model.evaluate(values, labels, batch_size=100, verbose=0)[1]
+        found |= {f"{name}_accuracy": round(accuracy, 6), f"{name}_pictures": len(labels)}
+        print(f"{name}: {checks.with_interval(accuracy, len(labels))}", flush=True)
+    return found
+
+
+def settings(options, seen, seconds):
+    """How it was run; seconds are those of this run, and less if views were kept already."""
+    found = {"train_images": len(seen.labels), "views": options.views}
+    return found | {"views_from_cache": int(seen.from_cache), "seconds": round(seconds)}
+
+
+def main(arguments=None):
+    """Measure and store."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", default="cats_vs_dogs_full")
+    parser.add_argument("--backbone", default="vgg16")
+    parser.add_argument("--block", default="block5")
+    for name, value in (("size", 150), ("views", 4), ("batch-size", 20), ("seed", 1)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--frozen-epochs", type=int, default=30)
+    parser.add_argument("--tuned-epochs", type=int, default=100)
+    options = parser.parse_args(arguments)
+    found = measure(options)
+    entries = {name: entry(name, options, numbers) for name, numbers in found.items()}
+    print(f"written to {results.store(entries, 'book_epochs')}")
+
+
+if __name__ == "__main__":
+    main()
