@@ -16,7 +16,7 @@ from tests.conftest import write_classes
 from tests.notebooks.test_smoke import check_few_pictures
 from utils.base.folders import ROOT, data_dir
 from utils.results import MIME
-from utils.running import lessons
+from utils.running import lessons, profiles
 
 LESSONS = lessons.lessons()
 (DENSE_HEAD,) = lessons.choose(["02"])
@@ -217,7 +217,7 @@ def test_a_learners_hour_with_one_lesson(desk, lab, shots):
     # Threads add in any order: two of the pictures may fall on the other side.
     assert again == pytest.approx(first, abs=2.01 / first["validation_pictures"])
 
-    units = lessons.parameters(DENSE_HEAD, "smoke")["UNITS"]
+    units = profiles.parameters(DENSE_HEAD, "smoke")["UNITS"]
     line = desk.locator(f"{PANEL} .cm-line", has_text=re.compile(r"^UNITS = "))
     line.scroll_into_view_if_needed()
     line.click()

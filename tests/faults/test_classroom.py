@@ -185,9 +185,10 @@ RUN = """
 import sys
 from pathlib import Path
 from utils import course
-from utils.running import lessons
-lessons.NOTEBOOKS = Path(sys.argv[1])
-lessons.PROFILES = lessons.NOTEBOOKS / "profiles"
+from utils.running import lessons, pages, profiles
+for module in (lessons, pages, profiles):
+    module.NOTEBOOKS = Path(sys.argv[1])
+profiles.PROFILES = profiles.NOTEBOOKS / "profiles"
 sys.exit(course.main(["run", sys.argv[2]]))
 """
 
