@@ -165,7 +165,7 @@ def test_cut_after_a_layer_it_gives_that_layers_output(full):
 @pytest.mark.parametrize("name", ["toy", "efficientnet_lite0"])
 def test_frozen_batch_norm_keeps_its_averages_while_all_else_learns(name, toy, noise):
     """In a base inside a model inside another; and without freezing, the averages move."""
-    base = toy if name == "toy" else backbones.build(name, 32, weights=None)
+    base = toy if name == "toy" else backbones.build(name, 32)
     norms = [x for x in base.layers if isinstance(x, layers.BatchNormalization)]
     averages = [w for x in norms for w in (x.moving_mean, x.moving_variance)]
     inner = models.attach(base, models.head(base.output_shape[1:], 2))
