@@ -436,9 +436,9 @@ def test_what_was_drawn_before_does_not_change_a_view_nor_a_view_what_comes(
 ):
     fresh, used = augmented(), augmented()
     used(noise[0], training=True)  # somebody looked at an example
-    states = [np.array(v) for v in used.variables]
+    states = [v.numpy() for v in used.variables]
     first = np.array(view(nothing, pets.train, used, 5).values)
-    assert all(np.array_equal(a, v) for a, v in zip(states, used.variables, strict=True))
+    assert all(np.array_equal(a, v.numpy()) for a, v in zip(states, used.variables, strict=True))
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "another"))
     again = view(nothing, pets.train, fresh, 5)
     assert not again.from_cache and np.array_equal(again.values, first)
