@@ -6,17 +6,16 @@ A pack is an `.npz` without pickles. Two packs train and judge a head only if th
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
-from utils import backbones, checks, features
+from utils import backbones, features
 from utils.base.folders import whole_file
-from utils.base.framework import keras, layers
+from utils.base.framework import keras
+from utils.base.machine import provenance
 from utils.datasets import DataSet, Split
-from utils.results import provenance
 
 FORMAT = 1
 # What must be equal in two packs that are used together.
@@ -29,20 +28,15 @@ class PackError(ValueError):
 
 @dataclass(frozen=True)
 class Pack:
-    """What is in a pack.
-
-    `features`: float32 (pictures, height, width, channels); `labels`: int32 (pictures,);
-    `file_names`, `digests` (sha256 of each picture file), `class_names`: texts; `about`: network,
-    image_size, preprocessing, weights (digest), dataset, split, versions, format.
-    """
+    """What is in a pack."""
 
     path: Path
-    features: np.ndarray
-    labels: np.ndarray
+    features: np.ndarray  # float32 (pictures, height, width, channels)
+    labels: np.ndarray  # int32 (pictures,)
     class_names: tuple[str, ...]
     file_names: tuple[str, ...]
-    digests: tuple[str, ...]
-    about: dict
+    digests: tuple[str, ...]  # sha256 of each picture file
+    about: dict  # network, image_size, preprocessing, weights, dataset, split, versions, format
 
 
 def write(
@@ -53,7 +47,7 @@ def write(
     image_size: int = 0,
     batch_size: int = 32,
 ) -> tuple[Path, Path]:
-    """Run a network over a data set's train and validation pictures, and write two packs.
+    """Run a network over train and validation pictures, and write two packs; lesson 12.
 
     Args:
         data: from `datasets.load`.
@@ -66,12 +60,6 @@ def write(
     Returns:
         Paths of `{network}_{dataset}_{per_class}_bottleneck_features_train.npz` and of
         `{network}_{dataset}_bottleneck_features_validation.npz`.
-
-    Raises:
-        ValueError: for an unknown network.
-        OSError: if the disk is full.
-
-    Taught in lesson 12.
     """
     base = backbones.build(network, image_size or backbones.entry(network).image_size)
     name = data.folder.name
@@ -109,12 +97,10 @@ def _write_one(path: Path, data: DataSet, base: keras.Model, split: Split, batch
 
 
 def read(path: Path) -> Pack:
-    """Read a pack without running anything that is in it.
+    """Read a pack without running anything that is in it; lesson 12.
 
     Raises:
         PackError: not there, cut short, damaged, with pickles in it, or not a pack.
-
-    Taught in lesson 12.
     """
     path = Path(path)
     try:
@@ -150,12 +136,9 @@ def _look_inside(pack):
 
 
 def match(train: Pack, validation: Pack) -> None:
-    """Claim that a head trained on one pack may be judged on the other.
+    """Raise a PackError if a head trained on one pack must not be judged on the other; lesson 12.
 
-    Raises:
-        PackError: naming the first thing that differs, or a picture that stands in both.
-
-    Taught in lesson 12.
+    It names the first thing that differs, or a picture that stands in both.
     """
     where = f"{train.path.name} and {validation.path.name} do not belong together"
     for key in _MUST_MATCH:
@@ -176,90 +159,3 @@ def match(train: Pack, validation: Pack) -> None:
 def _short(value):
     text = str(value)
     return text if len(text) <= 90 else f"{text[:12]}…"
-
-
-def mix(train: Pack, validation: Pack, seed: int) -> tuple[Pack, Pack]:
-    """Split the pictures of two packs anew: at random, in every class, as many on each side.
-
-    Args:
-        train, validation: packs that `match`.
-        seed: of the draw.
-
-    Returns:
-        Two packs. Tracks now stand on both sides: lesson 12 measures how much that flatters.
-
-    Raises:
-        PackError: packs that do not belong together.
-    """
-    match(train, validation)
-    parts = ("features", "labels", "file_names", "digests")
-    pot = [np.concatenate([getattr(p, part) for p in (train, validation)]) for part in parts]
-    drawn = train_test_split(*pot, train_size=len(train.labels), stratify=pot[1], random_state=seed)
-    packs = []
-    for side, pack in enumerate((train, validation)):
-        features, labels, names, digests = drawn[side::2]
-        names, digests = tuple(names.tolist()), tuple(digests.tolist())
-        changed = {"features": features, "labels": labels, "file_names": names, "digests": digests}
-        packs.append(replace(pack, **changed))
-    return packs[0], packs[1]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A head and how its training went; `accuracy` is that of the last epoch on validation."""
-
-    head: keras.Model
-    history: dict[str, list[float]]
-    accuracy: float
-
-
-def train_head(
-    train: Pack,
-    validation: Pack,
-    epochs: int = 50,
-    batch_size: int = 64,
-    learning_rate: float = 1e-2,
-    verbose: int = 0,
-) -> Trained:
-    """Train a softmax on a pack, and judge it on another after each epoch.
-
-    Args:
-        train, validation: packs that `match`.
-        epochs, batch_size, learning_rate: of Adam.
-        verbose: as in `fit`; 2 prints a line an epoch.
-
-    Returns:
-        The head (feature maps to probabilities), its history, the last validation accuracy.
-
-    Raises:
-        PackError: packs that do not belong together.
-
-    Taught in lesson 12.
-    """
-    match(train, validation)
-    classes = len(train.class_names)
-    head = keras.Sequential(
-        [
-            keras.Input(train.features.shape[1:]),
-            layers.Flatten(),
-            layers.UnitNormalization(),  # equally long codes: one learning rate fits all networks
-            layers.Dense(classes, activation="softmax"),
-        ],
-        name="head",
-    )
-    head.compile(
-        keras.optimizers.Adam(learning_rate),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    history = head.fit(
-        train.features,
-        train.labels,
-        validation_data=(validation.features, validation.labels),
-        epochs=epochs,
-        batch_size=batch_size,
-        verbose=verbose,
-    ).history
-    accuracy = float(history["val_accuracy"][-1])
-    checks.confusion(validation.labels, head.predict(validation.features, verbose=0), accuracy)
-    return Trained(head, history, accuracy)

@@ -1,19 +1,14 @@
 """What a lesson measured: written down by its last cell, read by the next lesson and by tests."""
 
-import datetime
-import importlib.metadata
 import json
-import platform
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from utils.base.folders import ROOT, cache_dir, whole_file
+from utils.base.machine import provenance
 
 MIME = "application/vnd.transfer-learning-course.results+json"
 STORED = ROOT / "notebooks" / "results"
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn", "pillow")
 
 
 class _Shown:
@@ -74,34 +69,6 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
     except OSError as error:  # a read-only cache: later lessons then quote the course's own record
         print(f"Not remembered for later lessons: {error}")
     return _Shown(entry)
-
-
-def provenance() -> dict:
-    """Say when, on what and with which versions something was measured; taught in lesson 00."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # of tensorflow and tensorflow-cpu only one is installed
-    return {
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": psutil.cpu_count(),
-        "versions": versions,
-    }
-
-
-def _processor():
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
 
 
 def recall(lesson: str, profile: str) -> tuple[dict, str]:

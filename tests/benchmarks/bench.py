@@ -349,7 +349,7 @@ def same_accuracy(data):
 def drawn(count):
     """So many drawn pets: the 1,000 for training, again and again."""
     train = datasets.load("drawn_pets").train
-    return train.take(np.arange(count) % len(train))
+    return train.select(np.arange(count) % len(train))
 
 
 def memory_of(count, engine):

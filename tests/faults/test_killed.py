@@ -47,9 +47,9 @@ from utils import datasets
 from utils.sources import registry
 from utils.base.folders import data_dir
 url, size = os.environ["ARCHIVE"].split()
-registry._FILTERED = replace(registry._FILTERED, url=url, size=int(size))
-pets = registry.SOURCES["cats_vs_dogs"]
-registry.SOURCES["cats_vs_dogs"] = replace(pets, counts=(40, 20, 20))
+(filtered,) = registry.ARCHIVES["cats_vs_dogs"]
+registry.ARCHIVES["cats_vs_dogs"] = [replace(filtered, url=url, size=int(size))]
+registry.COUNTS["cats_vs_dogs"] = {"train": 40, "validation": 20, "test": 20}
 print("ready", flush=True)
 datasets.load("cats_vs_dogs")
 digest(data_dir() / "cats_vs_dogs", ".png")
@@ -198,8 +198,8 @@ def test_killed_while_extracting(tally, tmp_path, monkeypatch, moments):
 def slow_archive(tmp_path):
     """A small archive in the layout of cats_vs_dogs, from a server that takes half a second."""
     made, content = tmp_path / "made", io.BytesIO()
-    for split, count in (("train", 20), ("validation", 20)):
-        write_classes(made / split, count, ("cats", "dogs"), first=len(split))
+    for split, first in (("train", 0), ("validation", 20)):
+        write_classes(made / split, 20, ("cats", "dogs"), first)
     with zipfile.ZipFile(content, "w") as file:
         for path in sorted(made.rglob("*.png")):
             file.write(path, f"cats_and_dogs_filtered/{path.relative_to(made)}")

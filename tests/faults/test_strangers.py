@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.unit.test_unpickler import old_npy
 from utils import backbones, bottleneck, datasets, features
 from utils.base import pictures
 from utils.base.framework import keras
-from utils.sources import alexnet, drawn_pets, efficientnet_lite
+from utils.sources import drawn_pets, efficientnet_lite
 
 # -- weights
 
@@ -70,51 +69,6 @@ def test_weights_that_no_training_gives(tally, home, tmp_path, value):
     made.save_weights(tmp_path / "a.weights.h5")
     with tally.attempt("weights that are no numbers, or absurd"):
         assert refused(home, (tmp_path / "a.weights.h5").read_bytes())
-
-
-@pytest.fixture(scope="module")
-def pickled():
-    """AlexNet and its weights as a pickled `.npy`, with numbers as training leaves them."""
-    model, rng = alexnet.AlexNet(), np.random.default_rng(1)
-    arrays = {
-        layer.name: [rng.normal(0, 0.01, w.shape).astype("float32") for w in layer.weights]
-        for layer in model.layers
-        if layer.weights
-    }
-    return model, arrays
-
-
-def alexnet_refuses(model, path, content):
-    path.write_bytes(content)
-    try:
-        alexnet.load_weights(model, path)
-    except ValueError as error:
-        assert "\n" not in str(error) and str(path) in str(error)
-        return True
-    return False
-
-
-def test_pickled_weights_from_a_stranger(tally, tmp_path, pickled):
-    model, arrays = pickled
-    path, good = tmp_path / "bvlc_alexnet.npy", old_npy(arrays)
-    assert not alexnet_refuses(model, path, good)
-    before = model.get_layer("fc8").get_weights()[0]
-    for share in (0.001, 0.5, 0.9999):
-        with tally.attempt("weights file truncated"):
-            assert alexnet_refuses(model, path, good[: int(share * len(good))])
-    for offset in (100, 999):
-        spoilt = np.frombuffer(good, "uint8").copy()
-        spoilt[offset::1000] ^= 0xFF
-        with tally.attempt("weights file, every 1,000th byte flipped"):
-            assert alexnet_refuses(model, path, spoilt.tobytes())
-    with tally.attempt("weights of another network"):
-        assert alexnet_refuses(model, path, old_npy({"conv1": [np.ones((3, 3)), np.ones(3)]}))
-    for value in (np.nan, 1e30):
-        kernel, bias = (array.copy() for array in arrays["conv3"])
-        bias[-1] = value
-        with tally.attempt("weights that are no numbers, or absurd"):
-            assert alexnet_refuses(model, path, old_npy(arrays | {"conv3": [kernel, bias]}))
-    assert np.array_equal(before, model.get_layer("fc8").get_weights()[0])
 
 
 def test_the_packages_weights_cut_short_or_flipped(tally, tmp_path):

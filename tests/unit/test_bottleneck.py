@@ -13,6 +13,7 @@ from utils import backbones, bottleneck, datasets, features
 from utils.base.folders import ROOT
 from utils.base.framework import keras
 from utils.bottleneck import PackError
+from utils.running.train_head import train_head
 
 pytestmark = pytest.mark.check
 
@@ -127,7 +128,7 @@ def test_packs_that_do_not_match_are_refused(made, key):
         bottleneck.match(train, changed(validation, **{key: "another"}))
     assert "\n" not in str(caught.value)
     with pytest.raises(PackError):
-        bottleneck.train_head(train, changed(validation, **{key: "another"}))
+        train_head(train, changed(validation, **{key: "another"}))
 
 
 def test_other_classes_or_the_same_pictures_are_refused(made):
@@ -188,20 +189,3 @@ def test_a_flipped_byte_is_noticed(made, tmp_path):
         (tmp_path / "a.npz").write_bytes(spoilt)
         with pytest.raises(PackError):
             bottleneck.read(tmp_path / "a.npz")
-
-
-def test_mixed_packs_hold_the_same_pictures_in_other_places(made):
-    before = packs(made[0])
-    after = bottleneck.mix(*before, seed=1)
-    assert [len(p.labels) for p in after] == [len(p.labels) for p in before]
-    assert [np.bincount(p.labels).tolist() for p in after] == [[4, 4], [6, 6]]
-    pairs = [
-        {d: (f.tobytes(), int(label), name) for p in two for d, f, label, name in
-         zip(p.digests, p.features, p.labels, p.file_names, strict=True)}
-        for two in (before, after)
-    ]  # fmt: skip
-    assert pairs[0] == pairs[1] and len(pairs[0]) == 20
-    assert set(after[0].digests) != set(before[0].digests)
-    assert bottleneck.mix(*before, seed=1)[0].digests == after[0].digests
-    with pytest.raises(PackError):
-        bottleneck.mix(before[0], changed(before[1], network="vgg16"), seed=1)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets
+from utils import datasets
 from utils.base import pictures
+from utils.base.framework import keras
 from utils.datasets import DataSetError
-from utils.sources import drawn_pets
+from utils.sources import drawn_pets, registry
 
 pytestmark = pytest.mark.check
 
@@ -23,7 +24,6 @@ def test_class_folders_are_split_in_every_class(home, tmp_path):
     assert data.class_names == ("cat", "dog")
     for split, count in zip(data.splits, (70, 15, 15), strict=True):
         assert np.bincount(split.labels).tolist() == [count, count]
-    checks.disjoint(data)
 
 
 def test_the_shares_are_met_as_well_as_whole_pictures_allow(home, tmp_path):
@@ -54,8 +54,8 @@ def test_copies_of_a_picture_stay_on_one_side(home, pets_folder):
     for i, path in enumerate(sorted((pets_folder / "cat").iterdir())):
         shutil.copy(path, pets_folder / "cat" / f"copy {i}.png")
     data = datasets.load(pets_folder)
-    checks.disjoint(data)
     assert sum(map(len, data.splits)) == 30
+    datasets.check_disjoint(data)
 
 
 def test_a_picture_in_two_classes_is_left_out_and_named(home, pets_folder):
@@ -75,6 +75,36 @@ def test_given_splits_are_used_as_they_are(home, tmp_path):
     data = datasets.load(make_splits(tmp_path / "pets"))
     assert [sorted(names(s))[0] for s in data.splits] == ["cat 0.png", "cat 10.png", "cat 20.png"]
     assert [p.parent.name for p in data.train.paths] == ["cat"] * 3 + ["dog"] * 3
+
+
+def test_a_picture_in_two_given_splits_is_refused_and_both_files_are_named(home, tmp_path):
+    folder = make_splits(tmp_path / "pets")
+    for copy in ("test/dog/a copy.png", "validation/cat/another.png"):
+        shutil.copy(folder / "train" / "cat" / "cat 1.png", folder / copy)
+    with pytest.raises(DataSetError) as caught:
+        datasets.load(folder)
+    assert str(caught.value) == (
+        f"{folder}: train/cat/cat 1.png of train and validation/cat/another.png of validation are "
+        "the same picture (one of 2 such pairs): take one of the two away, for nothing can be "
+        "judged on a picture that it was trained with"
+    )
+    (folder / "validation" / "cat" / "another.png").unlink()
+    with pytest.raises(DataSetError, match=r"test/dog/a copy\.png of test are the same picture: "):
+        datasets.load(folder, per_class=1)  # also of pictures that are then not used
+    (folder / "test" / "dog" / "a copy.png").unlink()
+    assert [len(split) for split in datasets.load(folder).splits] == [6, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "pair", [("train", "test"), ("train", "validation"), ("test", "validation")]
+)
+def test_splits_that_share_a_picture_are_noticed(pets, pair):
+    one, other = (getattr(pets, name) for name in pair)
+    leaky = replace(other, paths=(*other.paths[:-1], one.paths[-1]),
+                    digests=(*other.digests[:-1], one.digests[-1]))  # fmt: skip
+    with pytest.raises(DataSetError, match=f"{one.paths[-1].name} of .* are the same picture"):
+        datasets.check_disjoint(replace(pets, **{pair[1]: leaky}))
+    datasets.check_disjoint(replace(pets, train=pets.train.select([0, 0, 1])))
 
 
 def test_a_data_set_found_in_the_data_folder_is_used_as_it_is(home):
@@ -116,8 +146,8 @@ def test_what_is_missing_is_made_where_the_data_shall_lie(home, monkeypatch):
     """In a folder that is not there yet, and then beside the first."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(home / "one" / "in another"))
     for name in ("drawn_pets", "drawn_signs"):
-        small = replace(datasets.SOURCES[name], make=lambda folder: write_classes(folder))
-        monkeypatch.setitem(datasets.SOURCES, name, small)
+        small = replace(registry.SOURCES[name], make=lambda folder: write_classes(folder))
+        monkeypatch.setitem(registry.SOURCES, name, small)
         assert datasets.load(name).folder == home / "one" / "in another" / name
 
 
@@ -237,14 +267,28 @@ def test_a_picture_that_is_no_frame_is_its_own_track(pets):
     assert len(set.union(*tracks)) == 20
 
 
-def test_batches_hold_every_picture_in_file_order(pets):
-    batches = list(pets.train.batches(16, 4))
-    images = np.concatenate([x for x, _ in batches])
-    assert [len(x) for x, _ in batches] == [4, 4, 4, 2]
-    assert images.dtype == np.float32
-    assert np.array_equal(images, pets.train.pixels(16))
-    assert 1 < images.max() <= 255
-    assert np.array_equal(np.concatenate([y for _, y in batches]), pets.train.labels)
+def test_batches_are_those_of_keras_own_reader(home, tmp_path):
+    """Keras's reader as an oracle, at the pictures' own size: it resizes in another way."""
+    folder = make_splits(tmp_path / "pets", 7)
+    ours = datasets.load(folder).train.batches(32, 4)
+    theirs = keras.utils.image_dataset_from_directory(
+        folder / "train", image_size=(32, 32), batch_size=4, shuffle=False, verbose=False
+    )
+    assert [len(labels) for _, labels in ours] == [4, 4, 4, 2]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine[0].dtype == np.float32 and mine[0].numpy().max() > 1
+        assert all(np.array_equal(a, b) for a, b in zip(mine, other, strict=True))
+
+
+def test_of_selected_pictures_no_other_is_read(pets, monkeypatch):
+    whole, read, asked = pets.train.pixels(16), pictures.read, []
+    monkeypatch.setattr(pictures, "read", lambda path, size: asked.append(path) or read(path, size))
+    few = pets.train.select([9, 2])
+    assert np.array_equal(few.pixels(16), whole[[9, 2]])
+    assert set(asked) == {pets.train.paths[9], pets.train.paths[2]} and len(asked) == 2
+    assert few.labels.tolist() == pets.train.labels[[9, 2]].tolist()
+    assert few.digests == (pets.train.digests[9], pets.train.digests[2])
+    assert len(pets.train.select([])) == 0
 
 
 def test_many_pictures_are_read_in_pieces_and_none_is_lost(home, tmp_path):

@@ -7,13 +7,12 @@ import tarfile
 import threading
 import time
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.conftest import write_classes
-from utils import checks, datasets
+from utils import datasets
 from utils.base import pictures
 from utils.sources import downloads, drawn_pets, registry
 from utils.sources.downloads import Archive, DownloadError, download, unpack
@@ -248,14 +247,14 @@ def test_the_registry_from_archive_to_splits(server, home, monkeypatch):
     server.answer = (200, {}, content)
     small = archive(server, content, sha256=None)
     small = Archive(small.url.replace("pets", "cats_and_dogs_filtered"), *_rest(small))
-    monkeypatch.setattr(registry, "_FILTERED", small)
-    source = registry.SOURCES["cats_vs_dogs"]
-    monkeypatch.setitem(registry.SOURCES, "cats_vs_dogs", replace(source, counts=(8, 4, 4)))
+    monkeypatch.setitem(registry.ARCHIVES, "cats_vs_dogs", [small])
+    few = {"train": 8, "validation": 4, "test": 4}
+    monkeypatch.setitem(registry.COUNTS, "cats_vs_dogs", few)
     data = datasets.load("cats_vs_dogs")
     assert [len(split) for split in data.splits] == [8, 4, 4]
     datasets.load("cats_vs_dogs")
     assert server.asked == 1
-    monkeypatch.setitem(registry.SOURCES, "cats_vs_dogs", replace(source))
+    monkeypatch.setitem(registry.COUNTS, "cats_vs_dogs", few | {"train": 2000})
     shutil.rmtree(data.folder)
     with pytest.raises(datasets.DataSetError, match="gives 8 train pictures and not 2000"):
         datasets.load("cats_vs_dogs")
@@ -275,11 +274,13 @@ def test_the_full_archive_skips_and_counts_unreadable_files(server, home, monkey
     for original in ("Cat", "Dog"):
         for i in range(2003):
             good = i not in (7, 1500, 2002)
-            files[f"PetImages/{original}/{i}.jpg"] = picture.getvalue() if good else b"broken"
+            different = f"{original}{i}".encode()  # readers of JPEG stop before it
+            content = picture.getvalue() + different if good else b"broken"
+            files[f"PetImages/{original}/{i}.jpg"] = content
     content = make_zip(home / "full.zip", files).read_bytes()
     server.answer = (200, {}, content)
     small = archive(server, content, unpacked_size=10**8)
-    monkeypatch.setattr(registry, "_FULL", small)
+    monkeypatch.setitem(registry.ARCHIVES, "cats_vs_dogs_full", [small])
     data = datasets.load("cats_vs_dogs_full")
     assert [len(split) for split in data.splits] == [2000, 1000, 1000]
     assert "4 unreadable files were skipped" in capsys.readouterr().out
@@ -301,11 +302,15 @@ def several(server):
     return server
 
 
-def serve(several, monkeypatch, name, content, kind="zip"):
-    """Put an archive on the server in place of one of the registry's."""
-    several.files[f"/{name}.{kind}"] = content
-    url = f"http://127.0.0.1:{several.server_port}/{name}.{kind}"
-    monkeypatch.setattr(registry, name, archive(several, content, url=url, unpacked_size=10**8))
+def serve(several, monkeypatch, data_set, *archives, kind="zip"):
+    """Put archives on the server in place of the registry's."""
+    small = []
+    for number, path in enumerate(archives):
+        content = path.read_bytes()
+        several.files[f"/{number}.{kind}"] = content
+        url = f"http://127.0.0.1:{several.server_port}/{number}.{kind}"
+        small.append(archive(several, content, url=url, unpacked_size=10**8))
+    monkeypatch.setitem(registry.ARCHIVES, data_set, small)
 
 
 def picture(index, kind="PNG", size=16):
@@ -325,10 +330,9 @@ def test_german_signs_become_png_and_are_split_by_track(several, home, monkeypat
                 index += 1
     test = {f"GTSRB/Final_Test/Images/{i:05d}.ppm": picture(100 + i, "PPM") for i in range(3)}
     labels = "Filename;Width;ClassId\n" + "".join(f"{i:05d}.ppm;9;{i % 2}\n" for i in range(3))
-    serve(several, monkeypatch, "_GTSRB_TRAIN", make_zip(home / "a.zip", train).read_bytes())
-    serve(several, monkeypatch, "_GTSRB_TEST", make_zip(home / "b.zip", test).read_bytes())
-    content = make_zip(home / "c.zip", {"GT-final_test.csv": labels}).read_bytes()
-    serve(several, monkeypatch, "_GTSRB_LABELS", content)
+    parts = (train, test, {"GT-final_test.csv": labels})
+    zips = [make_zip(home / f"{i}.zip", part) for i, part in enumerate(parts)]
+    serve(several, monkeypatch, "gtsrb", *zips)
     data = datasets.load("gtsrb")
     assert [len(split) for split in data.splits] == [16, 8, 3]
     assert data.test.labels.tolist() == [0, 0, 1]
@@ -360,14 +364,14 @@ def test_cifar_records_become_png(several, home, monkeypatch):
             image = first if i == 0 and not records else image
             records += bytes([label]) + image.transpose(2, 0, 1).tobytes()
         members[f"{root}/{stem}.bin"] = records
-    content = make_tar(home / "a.tar.gz", members).read_bytes()
-    serve(several, monkeypatch, "_CIFAR10", content, "tar.gz")
+    path = make_tar(home / "a.tar.gz", members)
+    serve(several, monkeypatch, "cifar10", path, kind="tar.gz")
     data = datasets.load("cifar10")
     assert [len(split) for split in data.splits] == [12, 3, 3]
     assert data.class_names == ("airplane", "bird")
     assert np.bincount(data.train.labels).tolist() == [8, 4]
     assert np.array_equal(data.train.pixels(32)[0], first)
-    assert [p.name for p in (home / "data" / "downloads").iterdir()] == ["_CIFAR10.tar.gz"]
+    assert [p.name for p in (home / "data" / "downloads").iterdir()] == ["0.tar.gz"]
 
 
 def test_flowers_are_split_in_every_class(several, home, monkeypatch):
@@ -375,12 +379,25 @@ def test_flowers_are_split_in_every_class(several, home, monkeypatch):
     for k, class_name in enumerate(("daisy", "roses")):
         for i in range(20):
             members[f"flower_photos/{class_name}/{i:03d}.png"] = picture(20 * k + i)
-    content = make_tar(home / "a.tgz", members).read_bytes()
-    serve(several, monkeypatch, "_FLOWERS", content, "tgz")
+    serve(several, monkeypatch, "flowers", make_tar(home / "a.tgz", members), kind="tgz")
     data = datasets.load("flowers")
     assert [len(split) for split in data.splits] == [28, 6, 6]
     assert data.class_names == ("daisy", "roses")
-    checks.disjoint(data)
+
+
+def test_copies_in_an_archive_stay_in_one_split(several, home, monkeypatch, capsys):
+    """Number 18 is for testing, 1 and 15 are for training and validation, and are the same."""
+    members = {
+        f"flower_photos/{class_name}/{i:03d}.png": picture(
+            18 if i in (1, 15) and not k else 20 * k + i
+        )
+        for k, class_name in enumerate(("daisy", "roses"))
+        for i in range(20)
+    }
+    serve(several, monkeypatch, "flowers", make_tar(home / "a.tgz", members), kind="tgz")
+    data = datasets.load("flowers")
+    assert [len(split) for split in data.splits] == [27, 5, 6]
+    assert "flowers: 2 copies of pictures of other splits were left out" in capsys.readouterr().out
 
 
 def tar_member(name, kind):
@@ -426,10 +443,12 @@ def test_a_tar_that_grows_is_refused(tally, tmp_path):
 
 
 def test_what_the_registry_promises_is_complete():
-    archives = [one for one in vars(registry).values() if isinstance(one, Archive)]
-    assert len(archives) == 7
+    archives = [one for several in registry.ARCHIVES.values() for one in several]
+    assert {name for name, source in registry.SOURCES.items() if source.network} == set(
+        registry.ARCHIVES
+    )
     for known in archives:
         assert known.url.startswith("https://")
         assert known.size < known.unpacked_size
         assert known.licence
-    assert isinstance(downloads.DownloadError("x"), RuntimeError)
+        assert known.sha256 or "cats_and_dogs_filtered" in known.url

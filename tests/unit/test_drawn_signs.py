@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils import checks, datasets
+from utils import datasets
 from utils.sources import drawn_signs
 from utils.sources.drawn_signs import draw
 
@@ -61,7 +61,6 @@ def test_counts_tracks_and_no_track_twice():
     data = datasets.load("drawn_signs")
     assert [len(split) for split in data.splits] == [960, 480, 480]
     assert data.class_names == tuple(drawn_signs.CLASS_NAMES)
-    checks.disjoint(data)
     tracks = [set(split.tracks()) for split in data.splits]
     assert [len(t) for t in tracks] == [240, 120, 120]
     assert len(set.union(*tracks)) == 480

@@ -5,7 +5,6 @@ import struct
 import numpy as np
 import pytest
 
-from utils.sources import efficientnet_lite
 from utils.sources.efficientnet_lite import (
     EfficientNetLite0,
     load_weights,
@@ -30,16 +29,25 @@ def test_shapes_and_counts(lite):
     assert lite.output_shape[1:] == (1, 1, 1280)
 
 
-def test_every_tensor_of_the_file_is_used_and_nothing_else(content):
+@pytest.mark.parametrize(
+    ("layer", "name", "turned"),
+    [
+        ("stem_conv", "_conv_stem.weight", (2, 3, 1, 0)),
+        ("block3_depthwise_conv", "_blocks.2._depthwise_conv.weight", (2, 3, 0, 1)),
+        ("block16_project_bn", "_blocks.15._bn2.weight", (0,)),
+        ("top_conv", "_conv_head.weight", (2, 3, 1, 0)),
+        ("predictions", "_fc.weight", (1, 0)),
+    ],
+)
+def test_every_tensor_of_the_file_is_used_in_its_place(content, layer, name, turned):
     tensors = read_tensors(content)
     model = EfficientNetLite0()
-    used = [name for layer in model.layers for name in efficientnet_lite._torch_names(layer)]
-    counters = {name for name in tensors if name.endswith("num_batches_tracked")}
-    assert len(used) == len(set(used))
-    assert set(used) == set(tensors) - counters
-    kernel = model.get_layer("block3_depthwise_conv").get_weights()[0]
-    expected = tensors["_blocks.2._depthwise_conv.weight"]
-    assert kernel[1, 2, 5, 0] == expected[5, 0, 1, 2]
+    used = {name for name in tensors if not name.endswith("num_batches_tracked")}
+    assert len(model.weights) == len(used)
+    assert np.array_equal(model.get_layer(layer).get_weights()[0], tensors[name].transpose(turned))
+    moments = model.get_layer("block9_expand_bn").get_weights()[2:]
+    for mine, kind in zip(moments, ("running_mean", "running_var"), strict=True):
+        assert np.array_equal(mine, tensors[f"_blocks.8._bn0.{kind}"])
 
 
 def test_with_its_weights_it_is_sure_of_something():
@@ -60,24 +68,9 @@ class Evil:
 
 def test_a_pickle_that_would_run_code_does_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"system, which no array needs"):
+    with pytest.raises(pickle.UnpicklingError, match=r"system, which no tensor needs"):
         read_tensors(pickle.dumps(Evil(), protocol=2))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
-def test_a_truncated_file_is_refused(content, share):
-    with pytest.raises(ValueError, match="the file is not a usable weights file"):
-        read_tensors(content[: int(len(content) * share)])
-
-
-def test_a_tensor_that_reaches_outside_its_data_is_refused():
-    storage = efficientnet_lite._Storage(np.dtype("<f4"), 4)
-    storage.values = np.zeros(4, "float32")
-    for offset, shape, strides in [(0, (5,), (1,)), (3, (2,), (1,)), (0, (2, 2), (3, 1)), (-1, (1,), (1,)), (3, (2,), (-1,))]:  # fmt: skip  # noqa: E501
-        with pytest.raises(ValueError, match="outside"):
-            efficientnet_lite._view(storage, offset, shape, strides)
-    assert efficientnet_lite._view(storage, 0, (2, 2), (1, 2)).shape == (2, 2)
 
 
 def test_damaged_package_weights_are_refused_and_nothing_changes(content, tmp_path):
@@ -94,7 +87,7 @@ def test_damaged_package_weights_are_refused_and_nothing_changes(content, tmp_pa
 
 def test_weights_of_another_architecture_are_refused_and_nothing_changes(toy):
     before = [w.copy() for w in toy.get_weights()]
-    with pytest.raises((ValueError, KeyError)):
+    with pytest.raises(ValueError, match="does not fit toy: it is of another architecture"):
         load_weights(toy, weights_path())
     assert all(map(np.array_equal, before, toy.get_weights()))
 

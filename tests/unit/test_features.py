@@ -351,7 +351,7 @@ def test_pictures_are_decoded_once(pets, toy, monkeypatch):
 def test_stored_pixels_are_the_pixels_and_follow_size_and_content(pets):
     assert np.array_equal(pets.train.stored_pixels(32), pets.train.pixels(32))
     assert pets.train.stored_pixels(16).shape == (14, 16, 16, 3)
-    turned = pets.train.take(np.arange(14)[::-1])
+    turned = pets.train.select(np.arange(14)[::-1])
     assert np.array_equal(turned.stored_pixels(32), pets.train.pixels(32)[::-1])
 
 

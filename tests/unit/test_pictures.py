@@ -36,14 +36,6 @@ def test_of_an_animation_the_first_frame(tmp_path):
     assert pictures.read(tmp_path / "moving.gif")[5, 5].tolist() == [255, 0, 0]
 
 
-def test_the_cameras_rotation_is_applied(tmp_path):
-    image = Image.new("RGB", (40, 20), "red")
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn a quarter
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    assert pictures.read(tmp_path / "turned.jpg").shape == (40, 20, 3)
-
-
 def test_a_picture_of_10000_pixels(tmp_path):
     path = save(tmp_path / "large.jpg", size=(10_000, 10_000), color=(200, 0, 0))
     read = pictures.read(path, (32, 32))

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from utils import checks, datasets, features, models, plots
 from utils.base.framework import keras
 from utils.sources import drawn_pets
+from utils.sources.folder import SHARES, Row, assign_splits
 
 pytestmark = pytest.mark.check
 # Fixtures are only read here, and TensorFlow's first call takes longer than any deadline.
@@ -25,16 +27,16 @@ contents = st.lists(st.binary(min_size=1, max_size=8), min_size=3, max_size=60, 
 
 
 def rows_of(cats, dogs):
-    """What `datasets` knows of files: split, class, path, digest."""
+    """What is known of files before they are split."""
     return [
-        ("", class_name, Path(f"{class_name}{number}.png"), hashlib.sha256(content).hexdigest())
+        Row("", class_name, Path(f"{number}.png"), hashlib.sha256(content).hexdigest())
         for class_name, members in (("cat", cats), ("dog", dogs))
         for number, content in enumerate(members)
     ]
 
 
 def assigned(rows, folder="a folder"):
-    kept, doubted = datasets._assign_splits(folder, rows)
+    kept, doubted = assign_splits(folder, rows)
     return {row[3]: row[0] for row in kept}, doubted
 
 
@@ -44,12 +46,12 @@ def test_splits_are_stratified_and_do_not_depend_on_order_or_names(home, cats, d
     dogs = [b"dog" + content for content in dogs]
     rows, mixed = rows_of(cats, dogs), rows_of(cats, dogs)
     rng.shuffle(mixed)
-    mixed = [(s, c, Path(f"{i}.jpg"), d) for i, (s, c, _, d) in enumerate(mixed)]
-    splits, doubted = assigned(rows, f"one {rng.random()}")
-    assert splits == assigned(mixed, f"another {rng.random()}")[0] and not doubted
+    mixed = [row._replace(path=Path(f"{i}.jpg")) for i, row in enumerate(mixed)]
+    splits, doubted = assigned(rows, str(uuid.uuid4()))
+    assert splits == assigned(mixed, str(uuid.uuid4()))[0] and not doubted
     for class_name, members in (("cat", cats), ("dog", dogs)):
         digests = {row[3] for row in rows if row[1] == class_name}
-        for split, share in datasets.SHARES.items():
+        for split, share in SHARES.items():
             count = sum(splits[digest] == split for digest in digests)
             assert abs(count - share * len(members)) < 1.5
 
@@ -57,7 +59,7 @@ def test_splits_are_stratified_and_do_not_depend_on_order_or_names(home, cats, d
 @QUIET
 @given(cats=contents, more=contents)
 def test_pictures_stay_where_they_were_when_others_come(home, cats, more):
-    folder = f"growing {hash((tuple(cats), tuple(more)))}"
+    folder = str(uuid.uuid4())
     first, _ = assigned(rows_of(cats, [b"a dog"]), folder)
     both, _ = assigned(rows_of(cats + [b"new " + content for content in more], [b"a dog"]), folder)
     assert {digest: both[digest] for digest in first} == first
@@ -67,7 +69,7 @@ def test_pictures_stay_where_they_were_when_others_come(home, cats, more):
 @given(cats=contents, shared=st.integers(1, 3))
 def test_a_picture_is_in_one_split_and_in_one_class(home, cats, shared):
     rows = rows_of(cats + cats[:1], [b"a dog", *cats[:shared]])
-    kept, doubted = datasets._assign_splits(f"copies {hash(tuple(cats))}", rows)
+    kept, doubted = assign_splits(str(uuid.uuid4()), rows)
     places = {}
     for split, class_name, _, digest in kept:
         places.setdefault(digest, set()).add((split, class_name))

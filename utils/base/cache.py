@@ -9,8 +9,10 @@ import hashlib
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +40,8 @@ def kept(
         whether it was there already. A damaged file is noticed and computed again.
 
     Raises:
-        OSError: the disk is full, or will be, which is said before `compute` starts.
+        OSError: the disk is full, or will be, which is said before `compute` starts; or no folder
+            can be written.
 
     Taught in lesson 01.
     """
@@ -68,15 +71,33 @@ def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def _usable_folder(kind):
     folder = cache_dir() / kind
-    try:
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    except OSError:
-        pass
-    place = Path(tempfile.gettempdir()) / f"course-{kind}"
-    print(f"{folder} cannot be written, so {kind} are kept in {place} for now")
+    place = _private_folder() / kind
     place.mkdir(exist_ok=True)
+    print(f"{folder} cannot be written, so {kind} are kept in {place} for now")
+    return place
+
+
+def _private_folder():
+    """This user's own folder in the system's temporary folder, which all users share.
+
+    Anybody may make a folder of this name there first, and could then put arrays into it.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else "cache"  # Windows: each user has a folder
+    place = Path(tempfile.gettempdir()) / f"course-{user}"
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    found = place.lstat()
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
+    if hasattr(os, "getuid") and not mine:
+        raise PermissionError(
+            errno.EACCES,
+            f"{place} is not a folder that only you can use, so nothing is kept there: set "
+            "COURSE_CACHE_DIR to a folder of your own",
+        )
     return place
 
 

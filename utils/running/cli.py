@@ -155,17 +155,18 @@ def _train_head(options):
             raise CourseError(f"there is no pack {path}: make it with the bottleneck command")
     from utils import bottleneck, checks, plots
     from utils.base.framework import keras
+    from utils.running.train_head import train_head
 
     train, validation = map(bottleneck.read, (options.training_file, options.validation_file))
     keras.utils.set_random_seed(options.seed)
-    trained = bottleneck.train_head(
+    model, history, accuracy = train_head(
         train, validation, options.epochs, options.batch_size, options.learning_rate, verbose=2
     )
     stem = options.training_file.with_suffix("")
     head, curve = (stem.with_name(stem.name + end) for end in ("_head.keras", "_curve.png"))
-    trained.head.save(head)
-    plots.curves(trained.history, f"A softmax on {stem.name}").savefig(curve)
-    print("validation accuracy", checks.with_interval(trained.accuracy, len(validation.labels)))
+    model.save(head)
+    plots.curves(history, f"A softmax on {stem.name}").savefig(curve)
+    print("validation accuracy", checks.with_interval(accuracy, len(validation.labels)))
     print(f"{os.path.relpath(head)}\n{os.path.relpath(curve)}")
 
 

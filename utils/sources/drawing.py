@@ -1,22 +1,16 @@
 """What the drawn data sets share: a pen, backgrounds, clutter, and drawing on all cores at once."""
 
-import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from utils.base import pictures, progress
-from utils.base.folders import ROOT
 
 
 @dataclass
@@ -106,47 +100,31 @@ def loose_shape(draw, side, rng, x, y, radius):
         pen.blob(0, 0, 0.5, 1.1, colour)
 
 
-def draw_files(module: str, jobs: list[list], description: str) -> None:
+def draw_files(draw: Callable[..., Image.Image], jobs: list[list], description: str) -> None:
     """Draw pictures into files on all cores, keeping those that are there already.
 
     Args:
-        module: the data set's module, which ends with a call of `work`.
-        jobs: [path, *arguments of its draw function]; the ending of the path says the format.
+        draw: a function of a module, from arguments to a picture.
+        jobs: [path, *arguments of `draw`]; the ending of the path says the format.
         description: text before the progress bar.
 
     Raises:
         OSError: if a file cannot be written.
-
-    Processes of our own and not `multiprocessing`: a forked copy of a process that runs TensorFlow
-    can hang, and a spawned one runs the caller's script again.
     """
+    # Here, for listing files needs none of it. Joblib and not `multiprocessing`: a forked copy of a
+    # process that runs TensorFlow can hang, and a spawned one runs the caller's script again.
+    from joblib import Parallel, delayed
+
     jobs = [job for job in jobs if not Path(job[0]).exists()]
-    workers = min(os.cpu_count() or 1, len(jobs))
-    shares = [json.dumps(jobs[worker::workers]) for worker in range(workers)]
-    with progress.bar(total=len(jobs), desc=description) as bar, ExitStack() as stack:
-        processes = []
-        for share in shares:
-            command = [sys.executable, "-m", module]
-            process = subprocess.Popen(
-                command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
-            )
-            processes.append(stack.enter_context(process))
-            stack.callback(process.kill)  # none goes on after an error or an interruption
-            process.stdin.write(share)
-            process.stdin.close()
-        for process in processes:
-            for _ in process.stdout:  # a line for each picture
-                bar.update()
-            if process.wait() != 0:
-                reason = process.stderr.read().strip().rsplit("\n", 1)[-1]
-                raise OSError(f"drawing pictures stopped: {reason}")
+    # Seconds after which its idle processes end, also those of a run that was killed.
+    pool = Parallel(-1, backend="loky", return_as="generator_unordered", idle_worker_timeout=5)
+    with progress.bar(total=len(jobs), desc=description) as bar:
+        for _ in pool(delayed(_draw_file)(draw, *job) for job in jobs):
+            bar.update()
 
 
-def work(draw: Callable[..., Image.Image]) -> None:
-    """Draw the jobs that `draw_files` sends; a drawing module run by itself does this."""
-    for path, *arguments in json.load(sys.stdin):
-        pictures.write(Path(path), draw(*arguments))
-        print(flush=True)
+def _draw_file(draw, path, *arguments):
+    pictures.write(Path(path), draw(*arguments))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from utils.sources.drawing import Pen, background, draw_files, loose_shape, shade, whole_set, work
+from utils.sources.drawing import Pen, background, draw_files, loose_shape, shade, whole_set
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -183,7 +183,7 @@ def draw_split(
         for index in range(first, first + count):
             path = folder / class_name / f"{class_name}_{index:04d}.jpg"
             jobs.append([str(path), seed, index, class_name])
-    draw_files("utils.sources.drawn_pets", jobs, description)
+    draw_files(draw, jobs, description)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:
@@ -202,7 +202,3 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
             per_class = count // len(CLASS_NAMES)
             draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
             first += per_class
-
-
-if __name__ == "__main__":
-    work(draw)

@@ -20,7 +20,6 @@ from utils.sources.drawing import (
     loose_shape,
     shade,
     whole_set,
-    work,
 )
 
 CLASS_NAMES = ["ahead", "bend_left", "bend_right", "bump", "crossing", "left", "limit_30"]
@@ -167,9 +166,5 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
                     for frame in range(FRAMES):
                         path = partial / split / class_name / f"{track:05d}_{frame:05d}.png"
                         jobs.append([str(path), seed, track, frame, class_name])
-            draw_files("utils.sources.drawn_signs", jobs, f"Drawing {split} signs")
+            draw_files(draw, jobs, f"Drawing {split} signs")
             first += tracks
-
-
-if __name__ == "__main__":
-    work(draw)

@@ -10,6 +10,7 @@ ReLU6 for swish, stem and top not scaled. The weights are Google's, converted to
 
 import hashlib
 import io
+import pickle
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from utils.base.framework import keras, layers
-from utils.sources.unpickler import ArraysOnly
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 NUM_BLOCKS = 16
@@ -44,11 +44,10 @@ def EfficientNetLite0(
     """Build EfficientNet-Lite0; the arguments are those of `keras.applications`.
 
     Args:
-        include_top: with the pooling and the 1,000-class layer, or without (the conv base).
+        include_top: with the pooling and the layer of `classes` probabilities, or without.
         weights: "imagenet", or None for random.
-        input_tensor: Keras tensor to build on, of already scaled pixels; or None for a new input.
-        input_shape: (height, width, 3) of a new input.
-        classes: number of classes of the top.
+        input_tensor: Keras tensor of already scaled pixels to build on; None: a new input of
+            `input_shape`.
 
     Returns:
         A model that takes pixels scaled as (RGB 0–255 − 127) / 128, float32, and gives the last
@@ -135,120 +134,68 @@ def load_weights(model: keras.Model, path: Path) -> None:
     content = Path(path).read_bytes()
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{path} is damaged (wrong sha256): reinstall the package it came with")
-    tensors = read_tensors(content, str(path))
-    wanted = {}
-    for layer in model.layers:
-        for variable, name in zip(layer.weights, _torch_names(layer), strict=True):
-            if name not in tensors:
-                raise ValueError(f"{path} has no tensor {name}: it is of another architecture")
-            value = _to_keras(tensors[name], layer)
-            if value.shape != variable.shape:
-                raise ValueError(
-                    f"{path}: {name} is {value.shape} but the model needs {tuple(variable.shape)}: "
-                    "it is of another architecture"
-                )
-            wanted[variable.path] = (variable, value)
-    for variable, value in wanted.values():
+    # The file lists its tensors as the model lists its weights; a counter of batches is not needed.
+    tensors = [v for k, v in read_tensors(content).items() if not k.endswith("batches_tracked")]
+    variables = [(layer, variable) for layer in model.layers for variable in layer.weights]
+    values = [_to_keras(*pair) for pair in zip(variables, tensors, strict=False)]
+    shapes = [tuple(variable.shape) for _, variable in variables]
+    if [value.shape for value in values] != shapes:
+        raise ValueError(f"{path} does not fit {model.name}: it is of another architecture")
+    for (_, variable), value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def _torch_names(layer):
-    """Names in the file of a layer's weights, in Keras's order."""
-    stage, _, rest = layer.name.partition("_")
-    prefix = {"stem": "", "top": "", "predictions": ""}.get(stage)
-    if prefix is None:
-        prefix = f"_blocks.{int(stage.removeprefix('block')) - 1}." if "block" in stage else ""
-    if isinstance(layer, layers.BatchNormalization):
-        kind = rest.removesuffix("_bn")
-        first = {"stem": 0, "top": 1}.get(stage)
-        if first is None:
-            first = {"expand": 0, "depthwise": 1, "project": 2}[kind]
-        names = ("weight", "bias", "running_mean", "running_var")
-        return [f"{prefix}_bn{first}.{name}" for name in names]
-    if isinstance(layer, layers.Dense):
-        return ["_fc.weight", "_fc.bias"]
-    if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
-        kind = {"stem": "conv_stem", "top": "conv_head"}.get(stage, rest)
-        return [f"{prefix}_{kind}.weight"]
-    return []
-
-
-def _to_keras(tensor, layer):
+def _to_keras(place, tensor):
     """PyTorch keeps (out, in, height, width), Keras (height, width, in, out)."""
-    if isinstance(layer, layers.DepthwiseConv2D):
-        return tensor.transpose(2, 3, 0, 1)
-    if isinstance(layer, layers.Conv2D):
-        return tensor.transpose(2, 3, 1, 0)
-    return tensor.T if tensor.ndim == 2 else tensor
+    if tensor.ndim < 4:
+        return tensor.T
+    depthwise = isinstance(place[0], layers.DepthwiseConv2D)
+    return tensor.transpose(2, 3, 0, 1) if depthwise else tensor.transpose(2, 3, 1, 0)
 
 
-class _Storage:
-    """Stands for a flat array whose bytes come later in the file."""
+class _TensorUnpickler(pickle.Unpickler):
+    """Reads what PyTorch pickled, and refuses all names but the four that tensors need.
 
-    def __init__(self, dtype, size):
-        self.dtype, self.size, self.values = dtype, size, None
+    A pickle is a little program, which may call whatever it can name.
+    """
 
+    allowed = {  # noqa: RUF012
+        ("collections", "OrderedDict"): OrderedDict,
+        ("torch._utils", "_rebuild_tensor_v2"): lambda *parts: parts[:4],
+        ("torch", "FloatStorage"): np.dtype("<f4"),
+        ("torch", "LongStorage"): np.dtype("<i8"),
+    }
 
-def _tensor(storage, offset, shape, strides, *_):
-    return storage, offset, shape, strides
-
-
-class _TensorUnpickler(ArraysOnly):
-    """Knows the four names that PyTorch's files need."""
-
-    def __init__(self, file):
-        allowed = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-            ("torch", "FloatStorage"): np.dtype("<f4"),
-            ("torch", "LongStorage"): np.dtype("<i8"),
-        }
-        super().__init__(file, allowed)
-        self.storages = {}
+    def find_class(self, module, name):
+        if (module, name) not in self.allowed:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no tensor needs")
+        return self.allowed[module, name]
 
     def persistent_load(self, identifier):
-        _, dtype, key, _, size, *_ = identifier
-        return self.storages.setdefault(key, _Storage(dtype, size))
+        return identifier[2], identifier[1]  # key of its numbers, which come later, and their type
 
 
-def read_tensors(content: bytes, name: str = "the file") -> dict[str, np.ndarray]:
-    """Read the tensors of a `.pth` file (PyTorch's format before 1.6) without PyTorch.
+def read_tensors(content: bytes) -> dict[str, np.ndarray]:
+    """Read a `.pth` file (PyTorch's format before 1.6) without PyTorch; lesson 01.
 
     Args:
-        content: the whole file.
-        name: what to call it in an error.
+        content: the whole file, known to be undamaged.
 
     Returns:
         Name → array, float32 or int64, in PyTorch's layout.
 
     Raises:
-        ValueError: if it is truncated, damaged, or asks for anything but tensors.
-
-    Taught in lesson 01.
+        pickle.UnpicklingError: if it asks for anything but tensors.
     """
     file = io.BytesIO(content)
-    try:
-        header = [_TensorUnpickler(file).load() for _ in range(3)]
-        if header[0] != 0x1950A86A20F9469CFC6C or header[1] != 1001:
-            raise ValueError("it does not begin as PyTorch's files do")
-        reader = _TensorUnpickler(file)
-        tensors, keys = reader.load(), _TensorUnpickler(file).load()
-        for key in keys:
-            storage = reader.storages[key]
-            (size,) = np.frombuffer(file.read(8), "<i8")
-            data = file.read(int(size) * storage.dtype.itemsize)
-            storage.values = np.frombuffer(data, storage.dtype)
-            if size != storage.size or len(storage.values) != size:
-                raise ValueError(f"tensor data {key} is cut short")
-        return {key: _view(*parts) for key, parts in tensors.items()}
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise ValueError(f"{name} is not a usable weights file: {error}") from error
-
-
-def _view(storage, offset, shape, strides):
-    """The array a (storage, offset, shape, strides) entry stands for; strides count elements."""
-    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if min(offset, *strides, 0) < 0 or min(shape, default=1) < 1 or last >= len(storage.values):
-        raise ValueError("a tensor reaches outside its data")
-    steps = [stride * storage.dtype.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(storage.values[offset:], shape, steps).copy()
+    _, _, _, tensors, keys = [_TensorUnpickler(file).load() for _ in range(5)]
+    dtypes = dict(storage for storage, *_ in tensors.values())
+    numbers = {}
+    for key in keys:
+        (size,) = np.frombuffer(file.read(8), "<i8")
+        numbers[key] = np.frombuffer(file.read(size * dtypes[key].itemsize), dtypes[key])
+    views = {}
+    for name, ((key, dtype), offset, shape, strides) in tensors.items():
+        steps = [stride * dtype.itemsize for stride in strides]  # PyTorch counts elements
+        views[name] = np.lib.stride_tricks.as_strided(numbers[key][offset:], shape, steps).copy()
+    return views

@@ -1,0 +1,35 @@
+"""When, on what and with which versions something was measured."""
+
+import datetime
+import importlib.metadata
+import platform
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn", "pillow")
+
+
+def provenance() -> dict:
+    """Describe this measurement: date, Python, system, processor, cores, versions; lesson 00."""
+    versions = {}
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # of two TensorFlows one is there
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "versions": versions,
+    }
+
+
+def _processor():
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"

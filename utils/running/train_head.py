@@ -1,0 +1,41 @@
+"""What the command `train-head` does: a softmax on one pack, judged on another; lesson 12."""
+
+from utils import bottleneck, checks
+from utils.base.framework import keras, layers
+
+
+def train_head(
+    train: bottleneck.Pack,
+    validation: bottleneck.Pack,
+    epochs: int = 50,
+    batch_size: int = 64,
+    learning_rate: float = 1e-2,
+    verbose: int = 0,
+) -> tuple[keras.Model, dict[str, list[float]], float]:
+    """Train a softmax on a pack, and judge it on another after each epoch.
+
+    Returns:
+        The head (feature maps to probabilities), its history, the last validation accuracy.
+
+    Raises:
+        bottleneck.PackError: packs that do not belong together.
+    """
+    bottleneck.match(train, validation)
+    head = keras.Sequential(
+        [
+            keras.Input(train.features.shape[1:]),
+            layers.Flatten(),
+            layers.UnitNormalization(),  # equally long codes: one learning rate fits all networks
+            layers.Dense(len(train.class_names), activation="softmax"),
+        ],
+        name="head",
+    )
+    optimizer = keras.optimizers.Adam(learning_rate)
+    head.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    held_out = (validation.features, validation.labels)
+    history = head.fit(
+        train.features, train.labels, batch_size, epochs, verbose, validation_data=held_out
+    ).history
+    accuracy = float(history["val_accuracy"][-1])
+    checks.confusion(validation.labels, head.predict(validation.features, verbose=0), accuracy)
+    return head, history, accuracy

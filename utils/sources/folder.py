@@ -1,0 +1,174 @@
+"""How a folder of pictures becomes a train, a validation and a test split.
+
+Every file is opened once and known by its content afterwards. `datasets.load` makes splits of what
+`read_folder` gives. Lesson 00 shows it.
+"""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.base import pictures, progress
+from utils.base.folders import cache_dir, whole_file
+
+SPLITS = ("train", "validation", "test")
+SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}  # of a folder that has no splits
+
+
+class DataSetError(ValueError):
+    """A data set that cannot be used: what is wrong, where, and what to do."""
+
+
+class Row(NamedTuple):
+    """A usable picture: its split ("" if none is given yet), class, file, and sha256 of it."""
+
+    split: str
+    class_name: str
+    path: Path
+    digest: str
+
+
+def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ...]]:
+    """Look through a folder of class folders, or one with `train`, `validation` and `test`.
+
+    Returns:
+        Class names; a row for each picture, in order of splits, classes and file names; a sentence
+        for each file that is left out. There is no test row if the folder leaves that split out.
+
+    Raises:
+        DataSetError: a split or class without a picture, one class only, classes that differ.
+    """
+    has_splits = (folder / "train").is_dir()
+    given = SPLITS if not has_splits or (folder / "test").is_dir() else SPLITS[:2]
+    roots = [folder / split for split in given] if has_splits else [folder]
+    classes = _class_names(roots)
+    files = [
+        (root.name if has_splits else "", name, path)
+        for root in roots
+        for name in classes
+        for path in picture_files(root / name)
+    ]
+    looked = _look_at_all(folder, [path for *_, path in files])
+    pairs = list(zip(files, looked, strict=True))
+    rows = [Row(*file, digest) for file, (digest, problem) in pairs if not problem]
+    left_out = [problem for _, (_, problem) in pairs if problem]
+    if not has_splits:
+        rows, doubted = assign_splits(folder, rows)
+        left_out += doubted
+    filled = {(row.split, row.class_name) for row in rows}
+    for split, name in ((split, name) for split in given for name in classes):
+        if (split, name) not in filled:
+            raise DataSetError(
+                f"{folder}: the {split} split has no readable picture of class {name!r}: "
+                "add some, or remove that class's folder from every split"
+            )
+    return classes, sorted(rows, key=lambda row: SPLITS.index(row.split)), tuple(left_out)
+
+
+def _class_names(roots):
+    names = []
+    for root in roots:
+        if not root.is_dir():
+            raise DataSetError(f"{root} is missing: a split data set has {', '.join(SPLITS)}")
+        found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._")
+        if len(found) < 2:
+            raise DataSetError(
+                f"{root} holds {len(found)} class folders ({', '.join(found) or 'none'}), but "
+                "telling pictures apart needs at least two: make one folder for each class"
+            )
+        names.append(tuple(found))
+    for root, found in zip(roots, names, strict=True):
+        if set(found) != set(names[0]):
+            odd = ", ".join(sorted(set(found) ^ set(names[0])))
+            raise DataSetError(
+                f"{root} and {roots[0]} do not hold the same class folders ({odd}): "
+                "give every split a folder for each class"
+            )
+    return names[0]
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """List what may be pictures in a folder and below it, in order of names."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and path.name != "Thumbs.db"
+    )
+
+
+def look_at(path: Path, folder: Path) -> tuple[str, str]:
+    """Give a file's sha256 and "", or "" and a sentence why it cannot be used."""
+    try:
+        content = path.read_bytes()
+        pictures.read(path, (64, 64))
+    except (pictures.PictureError, OSError) as error:
+        return "", str(error).replace(str(folder) + os.sep, "")
+    return hashlib.sha256(content).hexdigest(), ""
+
+
+def _look_at_all(folder, paths):
+    """What `look_at` says of each file; remembered until the file changes."""
+    memory = _memory("pictures", folder)
+    known = _recall(memory)
+    stamps = []
+    for path in paths:
+        status = path.stat()
+        stamps.append(f"{path.relative_to(folder)}|{status.st_size}|{status.st_mtime_ns}")
+    new = [i for i, stamp in enumerate(stamps) if stamp not in known]
+    if new:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = pool.map(lambda i: look_at(paths[i], folder), new)
+            bar = progress.bar(results, total=len(new), desc=f"Looking at {folder.name}")
+            known.update((stamps[i], result) for i, result in zip(new, bar, strict=True))
+        _remember(memory, {stamp: known[stamp] for stamp in stamps})
+    return [known[stamp] for stamp in stamps]
+
+
+def assign_splits(folder: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
+    """Split each class 70/15/15 by content; what was assigned before stays where it is.
+
+    Returns:
+        The rows with their splits, and a sentence for each picture that stands in two classes,
+        of which only the first is kept.
+    """
+    memory = _memory("splits", folder)
+    known = _recall(memory)
+    assigned, owner, doubted, kept = {}, {}, [], []
+    for row in rows:
+        if owner.setdefault(row.digest, row.class_name) != row.class_name:
+            doubted.append(f"{row.path.name}: the same picture is in {owner[row.digest]}, too")
+        else:
+            kept.append(row)
+    for class_name in sorted(set(owner.values())):
+        digests = sorted(digest for digest, of in owner.items() if of == class_name)
+        counts = dict.fromkeys(SPLITS, 0)
+        for digest in sorted(digests, key=lambda d: d not in known):  # those assigned before first
+            total = sum(counts.values()) + 1
+            split = known.get(digest) or max(SPLITS, key=lambda s: SHARES[s] * total - counts[s])
+            assigned[digest] = split
+            counts[split] += 1
+    if assigned != known:
+        _remember(memory, assigned)
+    return [row._replace(split=assigned[row.digest]) for row in kept], doubted
+
+
+def _memory(kind, folder):
+    return cache_dir() / kind / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
+
+
+def _recall(path):
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # never written, or damaged: then it is made anew
+        return {}
+
+
+def _remember(path, content):
+    try:
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(content), "utf-8")
+    except OSError as error:  # a shared read-only folder: slower next time, but not wrong
+        print(f"Not remembered for next time: {error}")
