@@ -50,16 +50,12 @@ def write(
     """Run a network over train and validation pictures, and write two packs; lesson 12.
 
     Args:
-        data: from `datasets.load`.
-        network: a name from `backbones.BACKBONES`.
-        folder: where the packs go.
+        data, network, folder: from `datasets.load`; a key of `BACKBONES`; where the packs go.
         per_class: training pictures of each class, 0 for all; validation is left whole.
         image_size: side in pixels, 0 for what the network was trained at.
         batch_size: pictures at a time.
 
-    Returns:
-        Paths of `{network}_{dataset}_{per_class}_bottleneck_features_train.npz` and of
-        `{network}_{dataset}_bottleneck_features_validation.npz`.
+    Returns the two paths.
     """
     base = backbones.build(network, image_size or backbones.entry(network).image_size)
     name = data.folder.name

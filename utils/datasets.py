@@ -32,13 +32,10 @@ class Split:
         return len(self.paths)
 
     def limit(self, per_class: int) -> "Split":
-        """Keep `per_class` pictures of each class (0: all), evenly spaced; taught in lesson 00.
-
-        Evenly, for files often lie in groups that look alike: of tracks some of each are kept.
-        """
+        """Keep `per_class` pictures of each class (0: all), evenly spaced; lesson 00."""
         if not per_class:
             return self
-        keep = []
+        keep = []  # evenly, for files often lie in groups that look alike
         for label in np.unique(self.labels):
             (places,) = np.nonzero(self.labels == label)
             count = min(per_class, len(places))
@@ -68,10 +65,8 @@ class Split:
     def must_have_pictures(self) -> None:
         """Raise a DataSetError for a split that was left out of the folder; lesson 12."""
         if not self.paths:
-            raise DataSetError(
-                f"the data set has no {self.name} split: add a folder {self.name} with a folder of "
-                "pictures for each class"
-            )
+            what = f"add a folder {self.name} with a folder of pictures for each class"
+            raise DataSetError(f"the data set has no {self.name} split: {what}")
 
     def pixels(self, image_size: int) -> np.ndarray:
         """Read every picture: uint8 (pictures, image_size, image_size, 3), RGB 0–255; lesson 00.
@@ -87,8 +82,7 @@ class Split:
     def stored_pixels(self, image_size: int) -> np.ndarray:
         """Give the same as `pixels`, from a file in the cache folder, written the first time.
 
-        Opening, decoding and resizing a photograph takes as long as a third of a light network's
-        run. So it is done once for all lessons, epochs and views; lesson 15 measures it.
+        Decoding a photograph takes a third of a light network's run; lesson 15 measures it.
         """
         self.must_have_pictures()
         shape = (len(self), image_size, image_size, 3)

@@ -98,7 +98,10 @@ def test_the_command_trains_a_head_and_says_how_it_went(made):
     ("arguments", "message"),
     [
         (["--training_file", "no.npz", "--validation_file", "no.npz"], "there is no pack no.npz"),
-        (["--training_file", "README.md", "--validation_file", "x"], "README.md cannot be used"),
+        (
+            ["--training_file", "README.md", "--validation_file", "README.md"],
+            "README.md cannot be used",
+        ),
     ],
 )
 def test_wrong_files_get_one_sentence(made, arguments, message):
