@@ -1,6 +1,6 @@
 """What all tests share: no network, a cache of their own, the built-in pictures, a small base.
 
-Tests of faults count what was tried and what was survived, for README's table of faults:
+Tests of faults count what was tried and what was survived, for the table on the page of results:
 `COURSE_STORE_FAULTS=1 pytest -m "" tests/faults tests/unit/test_downloads.py` keeps the counts.
 Not with `-n`: each worker would keep its own.
 """

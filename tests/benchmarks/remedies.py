@@ -67,7 +67,7 @@ NOT_SAID = (
 class Remedy:
     """What helps against a fault: the change that takes it away, and the test that must notice."""
 
-    fault: str  # as README's table calls it
+    fault: str  # as the page of results calls it
     # File, function (or class.method, or constant), what stands in it once, what takes its place.
     changes: list[tuple[str, str, str, str]]
     test: str  # words after `pytest`
