@@ -79,11 +79,7 @@ BACKBONES = {
 
 
 def entry(name: str) -> Backbone:
-    """Look a backbone up in the registry; taught in lesson 01.
-
-    Raises:
-        ValueError: for a name that is not there; the message lists those that are.
-    """
+    """Look a backbone up; a ValueError lists the names that there are; lesson 01."""
     if name not in BACKBONES:
         raise ValueError(f"there is no backbone {name!r}; there are {', '.join(BACKBONES)}")
     return BACKBONES[name]
@@ -96,7 +92,7 @@ def build(
     weights: str | Path | None = "imagenet",
     include_top: bool = False,
 ) -> keras.Model:
-    """Build a pretrained conv base with its preprocessing inside.
+    """Build a pretrained conv base with its preprocessing inside; lesson 01.
 
     An ordinary functional model of Keras's own layers: saved, it loads without this course.
 
@@ -106,8 +102,6 @@ def build(
         (None, 4, 4, 1280)
 
     Args:
-        name: a key of `BACKBONES`.
-        image_size: side of the pictures in pixels.
         preprocessing: "own", what the network was trained with; "unit" divides by 255 in its
             place, as the book's first edition did.
         weights: "imagenet" takes `COURSE_WEIGHTS_DIR/<name>.weights.h5` if it is there (with the
@@ -120,10 +114,8 @@ def build(
         or to class probabilities with the top. Its layers keep the names of the source.
 
     Raises:
-        ValueError: an unknown name or preprocessing.
-        weights.WeightsError: weights that are not there, do not fit, or cannot be downloaded.
-
-    Taught in lesson 01.
+        ValueError: an unknown name or preprocessing; WeightsError: weights that are not there, do
+            not fit, or cannot be downloaded.
     """
     backbone = entry(name)
     steps = {"own": backbone.preprocessing, "unit": _unit}
@@ -153,11 +145,7 @@ def in_block(layer_name: str, block: str) -> bool:
 
 
 def block_output(base: keras.Model, block: str):
-    """Give the tensor that leaves a block, (batch, height, width, channels); taught in lesson 01.
-
-    Raises:
-        ValueError: for a block the base does not have; the message lists those it has.
-    """
+    """Give the Keras tensor that leaves a block, (batch, height, width, channels); lesson 01."""
     found = [layer for layer in base.layers if in_block(layer.name, block)]
     if not found:
         raise ValueError(unknown_block(base, block))

@@ -49,13 +49,8 @@ def write(
 ) -> tuple[Path, Path]:
     """Run a network over train and validation pictures, and write two packs; lesson 12.
 
-    Args:
-        data, network, folder: from `datasets.load`; a key of `BACKBONES`; where the packs go.
-        per_class: training pictures of each class, 0 for all; validation is left whole.
-        image_size: side in pixels, 0 for what the network was trained at.
-        batch_size: pictures at a time.
-
-    Returns the two paths.
+    `per_class` limits the training pictures of each class (0: all); validation is left whole. An
+    `image_size` of 0 is that which the network was trained at. Returns the two paths.
     """
     base = backbones.build(network, image_size or backbones.entry(network).image_size)
     name = data.folder.name

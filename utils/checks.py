@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -28,21 +29,17 @@ def _moved(weights, before):
 
 @contextmanager
 def unchanged(model: keras.Model | list) -> Iterator[None]:
-    """Claim that what happens inside the `with` changes no number of a model.
+    """Claim that what happens inside the `with` changes no number of a model; lesson 03.
 
-    Every weight is compared bit by bit, the running mean and variance of batch norm included.
+    Every weight is compared bit by bit, the running mean and variance of batch norm included. A
+    list of weights may stand for the model.
 
     Example:
         >>> with checks.unchanged(base):
         ...     model.fit(train, epochs=2)
 
-    Args:
-        model: or a list of its weights.
-
     Raises:
         CheckError: saying how many weights moved, and which most.
-
-    Taught in lesson 03.
     """
     weights = model if isinstance(model, list) else model.weights
     before = [weight.numpy() for weight in weights]
@@ -56,15 +53,10 @@ def unchanged(model: keras.Model | list) -> Iterator[None]:
 
 @contextmanager
 def changed(model: keras.Model | list) -> Iterator[None]:
-    """Claim that what happens inside the `with` changes every weight that is trainable.
-
-    Args:
-        model: or a list of its weights.
+    """Claim that what happens inside the `with` changes every trainable weight; lesson 04.
 
     Raises:
         CheckError: naming a weight that stayed, or saying that nothing is trainable.
-
-    Taught in lesson 04.
     """
     weights = model if isinstance(model, list) else model.trainable_weights
     before = [weight.numpy() for weight in weights]
@@ -77,63 +69,16 @@ def changed(model: keras.Model | list) -> Iterator[None]:
         raise CheckError(f"{len(stayed)} of {len(weights)} weights did not move, {stayed[0]} first")
 
 
-class Peak:
-    """The most memory this process held, in megabytes (10⁶ bytes), and what it began with."""
-
-    def __init__(self):
-        self.before = self.most = psutil.Process().memory_info().rss / 1e6
-
-    @property
-    def added(self) -> float:
-        """Megabytes above the beginning."""
-        return self.most - self.before
-
-
-@contextmanager
-def peak_memory(every_seconds: float = 0.02) -> Iterator[Peak]:
-    """Watch this process's memory inside the `with`.
-
-    Args:
-        every_seconds: how often to look; shorter peaks are missed.
-
-    Yields:
-        A `Peak`, to be read afterwards.
-
-    Taught in lesson 14.
-    """
-    peak, over, process = Peak(), threading.Event(), psutil.Process()
-
-    def watch():
-        while not over.wait(every_seconds):
-            peak.most = max(peak.most, process.memory_info().rss / 1e6)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        watcher.join()
-        peak.most = max(peak.most, process.memory_info().rss / 1e6)
-
-
 def trainable_names(model: keras.Model) -> list[str]:
-    """List the paths of the weights that training would change; taught in lesson 03."""
+    """List the paths of the weights that training would change; lesson 10."""
     return [weight.path for weight in model.trainable_weights]
 
 
 def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance: float = 1e-4):
-    """Claim that two models say the same of the same inputs.
-
-    Args:
-        first, second: models with one input and one output.
-        inputs: array both can take.
-        tolerance: largest difference of any output that still counts as the same.
+    """Claim that two models say the same of the same inputs, within a tolerance; lesson 15.
 
     Raises:
         CheckError: with the largest difference, or the shapes when those differ.
-
-    Taught in lesson 03.
     """
     a = np.array(first(inputs, training=False))
     b = np.array(second(inputs, training=False))
@@ -145,14 +90,14 @@ def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance:
 
 
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
-    """Turn a softmax (n, classes), or one sigmoid (n, 1), into class numbers (n,); lesson 02."""
+    """Turn a softmax (n, classes), or one sigmoid (n, 1), into class numbers (n,); lesson 15."""
     if probabilities.shape[-1] == 1:
         return (probabilities[:, 0] > 0.5).astype("int32")
     return probabilities.argmax(-1).astype("int32")
 
 
 def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) -> np.ndarray:
-    """Count who is taken for whom, and claim that this agrees with a reported accuracy.
+    """Count who is taken for whom, and claim that this agrees with a reported accuracy; lesson 00.
 
     Args:
         labels: true classes, integers (n,).
@@ -165,12 +110,9 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
     Raises:
         CheckError: if the accuracy is not the table's diagonal; shuffled pictures are the usual
             cause.
-
-    Taught in lesson 02.
     """
-    classes = max(2, probabilities.shape[-1])
-    predicted = predicted_classes(probabilities)
-    table = confusion_matrix(labels, predicted, labels=np.arange(classes))
+    classes = np.arange(max(2, probabilities.shape[-1]))
+    table = confusion_matrix(labels, predicted_classes(probabilities), labels=classes)
     recomputed = np.trace(table) / len(labels)
     if abs(recomputed - accuracy) > 1e-4:
         raise CheckError(
@@ -181,19 +123,10 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
 
 
 def interval(accuracy: float, n: int) -> tuple[float, float]:
-    """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927).
-
-    Args:
-        accuracy: fraction in [0, 1]; `accuracy * n` pictures are right.
-        n: number of pictures, at least 1.
-
-    Returns:
-        (low, high), fractions in [0, 1].
+    """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927); lesson 00.
 
     Raises:
-        ValueError: if the accuracy is not a fraction or n is below 1.
-
-    Taught in lesson 00.
+        ValueError: if the accuracy is not a fraction in [0, 1] or n is below 1.
     """
     if not 0 <= accuracy <= 1 or n < 1:
         raise ValueError(f"accuracy must be in [0, 1] and n at least 1, not {accuracy} and {n}")
@@ -205,3 +138,30 @@ def with_interval(accuracy: float, n: int) -> str:
     """Write an accuracy as the course does: "0.968 (0.949–0.980, n = 500)"; lesson 00."""
     low, high = interval(accuracy, n)
     return f"{accuracy:.3f} ({low:.3f}–{high:.3f}, n = {n:,})"
+
+
+@contextmanager
+def peak_memory(every_seconds: float = 0.02) -> Iterator[SimpleNamespace]:
+    """Watch this process's memory inside the `with`; lesson 14.
+
+    Yields an object whose `added` holds afterwards the most that was in use above the beginning,
+    in megabytes (10⁶ bytes). Peaks shorter than `every_seconds` are missed.
+    """
+    process, over, peak = psutil.Process(), threading.Event(), SimpleNamespace(added=0.0)
+    before = process.memory_info().rss
+
+    def look():
+        peak.added = max(peak.added, (process.memory_info().rss - before) / 1e6)
+
+    def watch():
+        while not over.wait(every_seconds):
+            look()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        watcher.join()
+        look()

@@ -10,12 +10,5 @@ def main(arguments: list[str] | None = None) -> int:
     return cli.main(arguments)
 
 
-def set_seed(seed: int) -> None:
-    """Set every seed; goes as soon as the lessons call `keras.utils.set_random_seed`."""
-    from utils.base.framework import keras
-
-    keras.utils.set_random_seed(seed)
-
-
 if __name__ == "__main__":
     sys.exit(main())

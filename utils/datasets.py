@@ -51,11 +51,13 @@ class Split:
         labels = self.labels[np.asarray(places, int)]
         return replace(self, paths=tuple(paths), labels=labels, digests=tuple(digests))
 
-    def tracks(self) -> np.ndarray:
-        """Name the track of each picture, "class/track", of files `<track>_<frame>`; lesson 12.
+    @property
+    def baseline(self) -> float:
+        """The accuracy of always answering this split's most frequent class; lesson 00."""
+        return float(np.bincount(self.labels).max() / len(self))
 
-        A picture whose file is named otherwise is a track of its own. Returns str (pictures,).
-        """
+    def tracks(self) -> np.ndarray:
+        """Name the track of each picture, "class/track", of files `<track>_<frame>`; lesson 12."""
         names = []
         for path, digest in zip(self.paths, self.digests, strict=True):
             frame = re.fullmatch(r"(\d+)_\d+", path.stem)
@@ -69,12 +71,7 @@ class Split:
             raise DataSetError(f"the data set has no {self.name} split: {what}")
 
     def pixels(self, image_size: int) -> np.ndarray:
-        """Read every picture: uint8 (pictures, image_size, image_size, 3), RGB 0–255; lesson 00.
-
-        Raises:
-            pictures.PictureError: for a file that has become unreadable since `load`.
-            DataSetError: for a split without pictures.
-        """
+        """Read every picture: uint8 (pictures, image_size, image_size, 3), RGB 0–255; lesson 00."""
         self.must_have_pictures()
         picture = np.dtype(("uint8", (image_size, image_size, 3)))
         return np.fromiter(self._read_all(image_size), picture, len(self))

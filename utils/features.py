@@ -123,7 +123,7 @@ def extract(
     augmentation: keras.Sequential | None = None,
     seed: int = 0,
 ) -> Features:
-    """Run a base once over every picture of a split, in file order, the tail included.
+    """Run a base once over every picture of a split, in file order, the tail included; lesson 01.
 
     Example:
         >>> features.extract(base, data.train).values.shape
@@ -131,24 +131,19 @@ def extract(
 
     Args:
         base: takes float32 RGB 0–255 (batch, side, side, 3); runs in inference mode.
-        split: from `datasets.load`.
         batch_size: pictures at a time; memory depends on it, not on the number of pictures.
         dtype: of what is kept: "float16" takes half the room, and rounds to three digits.
-        run: the base compiled by another program, such as `openvino.compiled(base)`: a function
-            from pixels to features, whose `name` becomes part of the key; None: TensorFlow.
-        augmentation: layers from pixels to pixels; the base then sees one view of each picture,
-            which depends on the layers, the seed, the batch size and the pictures, on nothing else.
-        seed: of the augmentation.
+        run: the base compiled by another program, such as `openvino.compiled(base)`, whose `name`
+            becomes part of the key; None: TensorFlow.
+        augmentation: layers from pixels to pixels: one view of each picture, which depends on the
+            layers, the seed, the batch size and the pictures, on nothing else.
 
     Returns:
         Features in a file of the cache folder, which a second call with the same content reads.
 
     Raises:
-        PictureError, DataSetError: a picture that broke since `load`; a split without pictures.
-        OSError: the disk is full.
-        ValueError: augmentation of pictures that are not for training; values beyond float16.
-
-    Taught in lesson 01.
+        ValueError: augmentation of pictures that are not for training; values beyond float16. Also
+            PictureError, DataSetError, and OSError if the disk is full.
     """
     split.must_have_pictures()
     if augmentation is not None and split.name != "train":
@@ -189,12 +184,8 @@ def views(
 ) -> Views:
     """Run a base once over `count` views of every training picture; view 0 is the plain one.
 
-    True augmentation makes a new picture every time, so the base has to run every time; here it
-    runs once for each view. Each view has a file of its own in the cache: more views later, or a
-    run that was killed, only compute what is missing.
-
-    Args as for `extract`; `base` may be the trunk from `models.split_at`, `split` is for training,
-    `count` is at least 1. Raises ValueError otherwise, and what `extract` raises; lesson 15.
+    Each view has a file of its own in the cache: more views later, or a run that was killed, only
+    compute what is missing. `base` may be the trunk from `models.split_at`; lesson 15.
     """
     if count < 1:
         raise ValueError(f"there must be at least one view of each picture, not {count}")
@@ -209,10 +200,8 @@ def views(
 def epochs(views: Views, batch_size: int, seed: int) -> tf.data.Dataset:
     """Give `fit` one view of every picture an epoch, in an order that is new every epoch.
 
-    A picture shows all its views, in an order of its own, before one comes again.
-
-    Gives float32 values (batch, …) and int32 labels (batch,); the last batch holds what is left. A
-    later `fit` goes on where the last one stopped, as if both had been one; lesson 15.
+    A picture shows all its views, in an order of its own, before one comes again. A later `fit`
+    goes on where the last one stopped, as if both had been one; lesson 15.
     """
     number = itertools.count()
 

@@ -20,16 +20,9 @@ def head(
 
     Args:
         input_shape: shape of one feature map, (height, width, channels), without the batch.
-        num_classes: width of the softmax.
-        units: width of the hidden layer; 0 leaves it and the dropout out (a linear classifier).
-        dropout: share of hidden values dropped while training.
+        num_classes: width of the softmax, at least 2.
+        units, dropout: of the hidden layer; 0 units leave it out (a linear classifier).
         pooling: "average" over the places of the map, or "flatten", which keeps every place.
-
-    Returns:
-        A model from feature maps to probabilities, float32 (batch, num_classes).
-
-    Raises:
-        ValueError: fewer than two classes, or an unknown pooling.
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least two classes, but there are {num_classes}")
@@ -49,11 +42,8 @@ def attach(
 ) -> keras.Model:
     """Join a base and a head, with augmentation before them if wanted; lesson 03 writes it out.
 
-    The head is shared, not copied, so what it has learned comes along. Augmentation acts in
-    training only.
-
-    Returns:
-        A model from float32 RGB 0–255 (batch, side, side, 3) to the head's probabilities.
+    From float32 RGB 0–255 (batch, side, side, 3) to probabilities. The head is shared, not copied,
+    so what it has learned comes along. Augmentation acts in training only.
     """
     inputs = keras.Input(base.input_shape[1:], name="pixels")
     x = inputs if augmentation is None else augmentation(inputs)
@@ -65,10 +55,6 @@ def unfreeze_from(base: keras.Model, block: str) -> None:
 
     Batch normalisation stays frozen: in Keras 3 a frozen layer of this kind runs in inference
     mode, so its running mean and variance stay as they are.
-
-    Args:
-        base: from `backbones.build`.
-        block: beginning of the names of the block's layers, one of `backbones.entry(…).blocks`.
 
     Raises:
         ValueError: for a block the base does not have; nothing is changed.
@@ -92,10 +78,6 @@ def split_at(base: keras.Model, block: str) -> tuple[keras.Model, keras.Model]:
     Both parts share their layers with `base`: what the top learns, the base has learned. Nothing
     below the first layer that learns ever changes, so the trunk need run only once for a picture.
 
-    Args:
-        base: from `backbones.build`.
-        block: where the top begins, one of `backbones.entry(…).blocks`.
-
     Returns:
         (trunk, top): pixels → activations, and activations → the base's output.
 
@@ -113,15 +95,7 @@ def split_at(base: keras.Model, block: str) -> tuple[keras.Model, keras.Model]:
 
 
 def up_to(model: keras.Model, name: str) -> keras.Model:
-    """Cut a network after a layer, to read what that layer says; lesson 13.
-
-    Args:
-        model: a network, for example with its top; the layers are shared.
-        name: of a layer, such as "fc1" of VGG16 or "average_pool" of EfficientNet-Lite0.
-
-    Raises:
-        ValueError: for a layer the network does not have, naming its last ones.
-    """
+    """Cut a network after a layer, such as "fc1" of VGG16; the layers are shared; lesson 13."""
     names = [layer.name for layer in model.layers]
     if name not in names:
         raise ValueError(
@@ -136,14 +110,10 @@ def batch_norm(base: keras.Model, statistics: str, learn: bool = False) -> keras
     All other layers stay frozen. The layers are shared with `base` and are changed by this.
 
     Args:
-        base: from `backbones.build`.
         statistics: "kept" normalises by the running averages from ImageNet, always; "batch" by the
             batch while training, and leaves the averages alone; "updated" by the batch while
             training, and moves the averages towards it.
         learn: whether scale and offset of these layers learn; not with "kept".
-
-    Raises:
-        ValueError: for other statistics, or learning with "kept".
     """
     if statistics not in ("kept", "batch", "updated") or (learn and statistics == "kept"):
         raise ValueError(

@@ -58,16 +58,7 @@ def _picture(title, alt, size, rows=1, columns=1):
 
 
 def grid(images: np.ndarray, captions: Sequence[str], title: str, columns: int = 6) -> Picture:
-    """Show pictures in rows, each with a caption.
-
-    Args:
-        images: (n, height, width, 3), 0–255, any number type.
-        captions: n short texts.
-        title: what to see.
-        columns: pictures a row.
-
-    Taught in lesson 00.
-    """
+    """Show pictures, (n, height, width, 3), 0–255, in rows, each with a caption; lesson 00."""
     rows = -(-len(images) // columns)
     counted = collections.Counter(captions).most_common(6)
     kinds = [text if k == 1 else f"{k} {text}" for text, k in counted]
@@ -91,14 +82,11 @@ def smooth(values: Sequence[float], factor: float) -> list[float]:
 
 
 def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float = 0.0) -> Picture:
-    """Show accuracy and loss by epoch, training beside validation.
+    """Show accuracy and loss by epoch, training beside validation; lesson 00.
 
     Args:
         history: `model.fit(…).history`, with accuracy, loss, val_accuracy and val_loss.
-        title: what to see.
         smoothing: factor of `smooth`; the raw curve stays visible, thin.
-
-    Taught in lesson 00.
     """
     n = len(history["loss"])
     last = {key: values[-1] for key, values in history.items()}
@@ -129,14 +117,9 @@ def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float 
 def lines(
     series: Mapping[str, Mapping[float, float]], title: str, xlabel: str, ylabel: str
 ) -> Picture:
-    """Show several curves in one figure.
+    """Show several curves, name → {x: y}, in one figure; lesson 14.
 
-    Args:
-        series: name → {x: y}; of a list of epochs, `dict(enumerate(values, 1))`.
-        title: what to see.
-        xlabel, ylabel: what the numbers are.
-
-    Taught in lesson 14.
+    Of a list with a number for each epoch, `dict(enumerate(values, 1))` makes such a curve.
     """
     ends = [
         f"{name} from {y[0]:,.4g} to {y[-1]:,.4g}"
@@ -156,15 +139,7 @@ def lines(
 
 
 def confusion_matrix(table: np.ndarray, class_names: Sequence[str], title: str) -> Picture:
-    """Show who is taken for whom: rows true classes, columns predicted ones, counts written in.
-
-    Args:
-        table: int array (classes, classes), from `checks.confusion`.
-        class_names: in label order.
-        title: what to see.
-
-    Taught in lesson 00.
-    """
+    """Show who is taken for whom, from the table of `checks.confusion`; lesson 00."""
     wrong = table - np.diag(np.diag(table))
     i, j = np.unravel_index(wrong.argmax(), wrong.shape)
     alt = f"{np.trace(table):,} of {table.sum():,} pictures are on the diagonal"
@@ -183,10 +158,7 @@ def confusion_matrix(table: np.ndarray, class_names: Sequence[str], title: str) 
 def embedding(
     points: np.ndarray, labels: np.ndarray, class_names: Sequence[str], title: str
 ) -> Picture:
-    """Show features laid out in the plane, (n, 2), a colour and a marker for each class.
-
-    Taught in lesson 01.
-    """
+    """Show features laid out in the plane, (n, 2), a colour and marker a class; lesson 01."""
     shown = ", ".join(class_names[:6]) + (", …" if len(class_names) > 6 else "")
     figure, axes = _picture(title, f"{len(points)} points of the classes {shown}", (6.2, 4.4))
     for i, name in enumerate(class_names):
@@ -205,10 +177,7 @@ def dots(
     ranges: Sequence[tuple[float, float]] | None = None,
     baseline: float | None = None,
 ) -> Picture:
-    """Compare numbers, one row each, with (low, high) ranges and a dashed line if wanted.
-
-    Taught in lesson 15.
-    """
+    """Compare numbers, a row each, with (low, high) ranges and a dashed line; lesson 15."""
     low, high = min(values, key=values.get), max(values, key=values.get)
     alt = f"{xlabel} from {values[low]:.3f} ({low}) to {values[high]:.3f} ({high})"
     figure, axes = _picture(title, alt, (8, 0.5 * len(values) + 1.5))
@@ -234,16 +203,12 @@ def accuracies(
     xlabel: str = "validation accuracy",
     baseline: float | None = None,
 ) -> Picture:
-    """Compare accuracies, one row each, with their 95 % intervals and the majority baseline.
+    """Compare accuracies, one row each, with their 95 % intervals; lesson 01.
 
     Args:
         values: name → accuracy, a fraction in [0, 1].
         n: pictures each was measured on: one number, or one a row.
-        title: what to see.
-        xlabel: of which pictures.
         baseline: accuracy of always answering the most frequent class.
-
-    Taught in lesson 01.
     """
     counts = [n] * len(values) if isinstance(n, int) else n
     ranges = [checks.interval(v, k) for v, k in zip(values.values(), counts, strict=True)]

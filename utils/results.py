@@ -18,35 +18,25 @@ class _Shown:
         self.entry = entry
 
     def __repr__(self):
-        width = max(map(len, self.entry["numbers"]))
-        return "\n".join(
-            f"{name:<{width}}  {value:.4f}"
-            if isinstance(value, float)
-            else f"{name:<{width}}  {value:,}"
-            for name, value in self.entry["numbers"].items()
-        )
+        numbers = self.entry["numbers"]
+        width = max(map(len, numbers))
+        shown = {n: f"{v:.4f}" if isinstance(v, float) else f"{v:,}" for n, v in numbers.items()}
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in shown.items())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {MIME: self.entry, "text/plain": repr(self)}
 
 
 def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float | int) -> _Shown:
-    """Write down what a lesson measured; its last cell calls this.
+    """Write down what a lesson measured, and show it as a table; a lesson's last cell; lesson 00.
 
     Args:
-        lesson: the notebook's name without ending.
-        profile: whose parameters it ran with.
+        lesson, profile, seed: the notebook's name; whose parameters it ran with; its seed.
         headline: the one of `numbers` to show in tables.
-        seed: the lesson's seed.
         numbers: name=value; a name with "accuracy" holds a fraction in [0, 1].
-
-    Returns:
-        An object that a notebook shows as a table.
 
     Raises:
         ValueError: a headline that is not among the numbers, or an accuracy outside [0, 1].
-
-    Taught in lesson 00.
     """
     if headline not in numbers:
         raise ValueError(f"headline {headline!r} is not among {', '.join(numbers) or 'no numbers'}")
@@ -54,14 +44,8 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
         if "accuracy" in name and not 0 <= value <= 1:
             raise ValueError(f"{name} must be a fraction in [0, 1], but it is {value}")
     clean = {n: v if isinstance(v, int) else round(float(v), 6) for n, v in numbers.items()}
-    entry = {
-        "lesson": lesson,
-        "profile": profile,
-        "headline": headline,
-        "seed": seed,
-        "numbers": clean,
-        **provenance(),
-    }
+    about = {"lesson": lesson, "profile": profile, "headline": headline, "seed": seed}
+    entry = {**about, "numbers": clean, **provenance()}
     path = cache_dir() / "results" / profile / f"{lesson}.json"
     try:
         with whole_file(path) as partial:
@@ -74,14 +58,7 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
 def recall(lesson: str, profile: str) -> tuple[dict, str]:
     """Give an earlier lesson's numbers: of your own last run, else of the course's own record.
 
-    Args:
-        lesson: the notebook's name without ending.
-        profile: whose parameters it ran with.
-
-    Returns:
-        (numbers, "your run" or "the course's record"); ({}, "not run yet") if there are none.
-
-    Taught in lesson 04.
+    Returns (numbers, "your run" or "the course's record"), else ({}, "not run yet"); lesson 04.
     """
     own = cache_dir() / "results" / profile / f"{lesson}.json"
     with suppress(OSError, ValueError):  # not run yet, or damaged
