@@ -4,7 +4,7 @@ PROFILE ?= drawn
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
-# Two tests at a time: one alone leaves half of two cores idle.
+# Two tests at a time: one alone leaves a quarter of two cores idle.
 TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 
 .PHONY: course lab check test test-all bench lock clean
@@ -25,7 +25,7 @@ test: $(VENV)/.ready-tests  ## lints, units, faults, a browser, the core as stor
 
 test-all: $(VENV)/.ready-tests  ## all that, and what takes hours: every lesson everywhere, and who tests the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(RUN) -m pytest -m "" --cov=utils tests
+	$(TESTS) -m "" --cov=utils tests
 	$(RUN) -m tests.benchmarks.remedies
 	$(RUN) -m tests.benchmarks.mutants 24
 	$(RUN) -m tests.benchmarks.soak
