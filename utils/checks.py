@@ -74,21 +74,6 @@ def trainable_names(model: keras.Model) -> list[str]:
     return [weight.path for weight in model.trainable_weights]
 
 
-def same_predictions(first: keras.Model, second: keras.Model, inputs, tolerance: float = 1e-4):
-    """Claim that two models say the same of the same inputs, within a tolerance; lesson 15.
-
-    Raises:
-        CheckError: with the largest difference, or the shapes when those differ.
-    """
-    a = np.array(first(inputs, training=False))
-    b = np.array(second(inputs, training=False))
-    if a.shape != b.shape:
-        raise CheckError(f"the outputs have different shapes, {a.shape} and {b.shape}")
-    largest = float(np.abs(a - b).max())
-    if not largest <= tolerance:  # also when it is not a number
-        raise CheckError(f"the outputs differ by up to {largest:.2g}, more than {tolerance:g}")
-
-
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     """Turn a softmax (n, classes), or one sigmoid (n, 1), into class numbers (n,); lesson 15."""
     if probabilities.shape[-1] == 1:

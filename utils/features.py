@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -30,8 +29,6 @@ class Features:
 
     values: np.ndarray  # (N, …), float32 or float16
     labels: np.ndarray  # (N,), int32
-    class_names: tuple[str, ...]
-    paths: tuple[Path, ...]
     from_cache: bool  # the base did not have to run
 
 
@@ -45,10 +42,7 @@ class Views:
 
 
 def model_digest(model: keras.Model) -> str:
-    """Give a digest of a model's architecture and weights, free of automatic layer names.
-
-    Two models built alike with equal weights have equal digests, in any process; lesson 01.
-    """
+    """Give a digest of architecture and weights, equal for models built alike, in any process."""
     config = model.get_config()
     config = json.dumps(_nameless(config, {config["name"]: "model"}), sort_keys=True)
     digest = hashlib.sha256(config.encode())
@@ -169,7 +163,7 @@ def extract(
 
     shape = (len(split), *base.output_shape[1:])  # (N, 4, 4, 1280)
     values, found = cache.kept("features", cache_key(base, split, how), shape, dtype, compute)
-    return Features(values, split.labels, split.class_names, split.paths, found)
+    return Features(values, split.labels, found)
 
 
 def views(

@@ -55,6 +55,14 @@ def test_every_profile_fits_every_lesson(name, profile):
         assert given["PROFILE"] == profile
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_book_and_photos_differ_in_their_data_only(name):
+    book, photos = (profiles.parameters(name, profile) for profile in ("book", "photos"))
+    changed = {key for key in book | photos if book.get(key) != photos.get(key)}
+    assert changed <= {"PROFILE", "DATASET"}
+    assert photos.get("DATASET") != "cats_vs_dogs_full"
+
+
 def bullets(text):
     return text.count("\n- ")
 

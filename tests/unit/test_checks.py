@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils import checks
-from utils.base.framework import keras
 from utils.checks import CheckError
 
 pytestmark = pytest.mark.check
@@ -93,40 +92,6 @@ def test_trainable_names(toy):
     names = checks.trainable_names(toy)
     assert "block2_conv/kernel" in names
     assert not [n for n in names if n.startswith("block1_conv") or "moving" in n]
-
-
-def test_same_predictions(toy, noise):
-    same = keras.models.clone_model(toy)
-    same.set_weights(toy.get_weights())
-    checks.same_predictions(toy, same, noise[0])
-    same.get_layer("block2_bn").beta.assign([0.01, 0, 0, 0])
-    with pytest.raises(CheckError, match="differ by up to"):
-        checks.same_predictions(toy, same, noise[0])
-    checks.same_predictions(toy, same, noise[0], tolerance=0.1)
-
-
-def test_a_difference_as_large_as_the_tolerance_is_allowed():
-    one, other = (keras.Sequential([keras.layers.Rescaling(1.0, by)]) for by in (0.0, 0.5))
-    checks.same_predictions(one, other, np.ones((1, 1), "float32"), tolerance=0.5)
-    with pytest.raises(CheckError, match=r"by up to 0\.5, more than 0\.4"):
-        checks.same_predictions(one, other, np.ones((1, 1), "float32"), tolerance=0.4)
-
-
-def test_predictions_are_compared_in_inference_mode(noise):
-    """Dropout would make two calls differ."""
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dropout(0.5)])
-    checks.same_predictions(model, model, noise[0])
-
-
-def test_not_a_number_is_not_the_same(toy, noise):
-    with pytest.raises(CheckError, match="nan"):
-        checks.same_predictions(toy, toy, np.full_like(noise[0], np.nan))
-
-
-def test_other_shapes_are_not_the_same(toy, noise):
-    lower = keras.Model(toy.input, toy.get_layer("block1_conv").output)
-    with pytest.raises(CheckError, match="shapes"):
-        checks.same_predictions(toy, lower, noise[0])
 
 
 def test_predicted_classes():
