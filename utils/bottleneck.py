@@ -135,9 +135,7 @@ def match(train: Pack, validation: Pack) -> None:
     for key in _MUST_MATCH:
         one, other = train.about.get(key), validation.about.get(key)
         if one != other:
-            raise PackError(
-                f"{where}: {key} is {_short(one)} in one and {_short(other)} in the other"
-            )
+            raise PackError(f"{where}: {key} is {one!s:.80} in one, {other!s:.80} in the other")
     if train.class_names != validation.class_names:
         odd = sorted(set(train.class_names) ^ set(validation.class_names))
         raise PackError(f"{where}: their class names differ ({', '.join(odd) or 'in their order'})")
@@ -145,8 +143,3 @@ def match(train: Pack, validation: Pack) -> None:
     for digest, name in zip(validation.digests, validation.file_names, strict=True):
         if digest in known:
             raise PackError(f"{where}: {known[digest]} and {name} are the same picture")
-
-
-def _short(value):
-    text = str(value)
-    return text if len(text) <= 90 else f"{text[:12]}…"

@@ -69,18 +69,6 @@ def changed(model: keras.Model | list) -> Iterator[None]:
         raise CheckError(f"{len(stayed)} of {len(weights)} weights did not move, {stayed[0]} first")
 
 
-def trainable_names(model: keras.Model) -> list[str]:
-    """List the paths of the weights that training would change; lesson 10."""
-    return [weight.path for weight in model.trainable_weights]
-
-
-def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
-    """Turn a softmax (n, classes), or one sigmoid (n, 1), into class numbers (n,); lesson 15."""
-    if probabilities.shape[-1] == 1:
-        return (probabilities[:, 0] > 0.5).astype("int32")
-    return probabilities.argmax(-1).astype("int32")
-
-
 def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) -> np.ndarray:
     """Count who is taken for whom, and claim that this agrees with a reported accuracy; lesson 00.
 
@@ -96,8 +84,8 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
         CheckError: if the accuracy is not the table's diagonal; shuffled pictures are the usual
             cause.
     """
-    classes = np.arange(max(2, probabilities.shape[-1]))
-    table = confusion_matrix(labels, predicted_classes(probabilities), labels=classes)
+    classes = np.arange(probabilities.shape[-1])
+    table = confusion_matrix(labels, probabilities.argmax(-1), labels=classes)
     recomputed = np.trace(table) / len(labels)
     if abs(recomputed - accuracy) > 1e-4:
         raise CheckError(

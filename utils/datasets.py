@@ -107,13 +107,9 @@ class Split:
     def batches(self, image_size: int, batch_size: int = 32, shuffle_seed: int | None = None):
         """Give the split to Keras, as batches of pictures and labels; taught in lesson 00.
 
-        Args:
-            image_size, batch_size: side in pixels, pictures a batch; the last may be smaller.
-            shuffle_seed: None keeps file order (validation and test always); a number draws a new
-                order every epoch, the same orders on every run.
-
-        Returns:
-            A `tf.data.Dataset` of (float32 RGB 0–255, int32 labels), kept in memory as uint8.
+        A `tf.data.Dataset` of (float32 RGB 0–255, int32 labels), kept in memory as uint8. Without
+        a `shuffle_seed` in file order (validation and test always); a number draws a new order
+        every epoch, the same orders on every run.
         """
         # Here, so that listing files does not wait for TensorFlow.
         from utils.base.framework import tf, untuned
@@ -162,8 +158,7 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
         name: a key of `SOURCES`, or the path of a folder.
         per_class: keep at most so many pictures of each class in each split; 0 keeps all.
 
-    Returns:
-        The data set. Every file has been opened once: unreadable ones are left out, with a reason.
+    Every file is opened once: unreadable ones are left out, with a reason.
 
     Raises:
         DataSetError: an unknown name, a class without a picture, one class only, one picture in

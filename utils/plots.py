@@ -84,9 +84,8 @@ def smooth(values: Sequence[float], factor: float) -> list[float]:
 def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float = 0.0) -> Picture:
     """Show accuracy and loss by epoch, training beside validation; lesson 00.
 
-    Args:
-        history: `model.fit(…).history`, with accuracy, loss, val_accuracy and val_loss.
-        smoothing: factor of `smooth`; the raw curve stays visible, thin.
+    `history` is that of `model.fit(…)`. `smoothing` is the factor of `smooth`; the raw curve stays
+    visible, thin.
     """
     n = len(history["loss"])
     last = {key: values[-1] for key, values in history.items()}
@@ -205,10 +204,8 @@ def accuracies(
 ) -> Picture:
     """Compare accuracies, one row each, with their 95 % intervals; lesson 01.
 
-    Args:
-        values: name → accuracy, a fraction in [0, 1].
-        n: pictures each was measured on: one number, or one a row.
-        baseline: accuracy of always answering the most frequent class.
+    `values` are name → accuracy; `n` says on how many pictures each was measured, one number or one
+    a row; `baseline` is the accuracy of always answering the most frequent class.
     """
     counts = [n] * len(values) if isinstance(n, int) else n
     ranges = [checks.interval(v, k) for v, k in zip(values.values(), counts, strict=True)]

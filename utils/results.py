@@ -30,10 +30,8 @@ class _Shown:
 def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float | int) -> _Shown:
     """Write down what a lesson measured, and show it as a table; a lesson's last cell; lesson 00.
 
-    Args:
-        lesson, profile, seed: the notebook's name; whose parameters it ran with; its seed.
-        headline: the one of `numbers` to show in tables.
-        numbers: name=value; a name with "accuracy" holds a fraction in [0, 1].
+    `headline` is the one of `numbers`, name=value, to show in tables; `profile` says whose
+    parameters the lesson ran with. A name with "accuracy" holds a fraction in [0, 1].
 
     Raises:
         ValueError: a headline that is not among the numbers, or an accuracy outside [0, 1].

@@ -88,7 +88,7 @@ def measure(name):
                 batches = few.batches(size, batch_size, shuffle_seed=seed)
             learner.fit(batches, epochs=epochs, verbose=0)
             said = judge.predict(held.values, batch_size=100, verbose=0)
-            accuracy = float(np.mean(checks.predicted_classes(said) == held.labels))
+            accuracy = float(np.mean(said.argmax(-1) == held.labels))
             way = f"views_{count}" if count else "end_to_end"
             numbers[f"{way}_seed{seed}_accuracy"] = round(accuracy, 6)
             text = checks.with_interval(accuracy, len(held.labels))
