@@ -21,11 +21,7 @@ from utils.base.folders import cache_dir, remove_stale_partials, whole_file
 
 
 def kept(
-    kind: str,
-    key: str,
-    shape: tuple[int, ...],
-    dtype: str,
-    compute: Callable[[], Iterable[np.ndarray]],
+    kind: str, key: str, shape: tuple, dtype: str, compute: Callable[[], Iterable[np.ndarray]]
 ) -> tuple[np.ndarray, bool]:
     """Read an array from the cache, or compute it piece by piece and keep it there.
 
@@ -35,15 +31,9 @@ def kept(
         shape, dtype: of the whole array.
         compute: gives consecutive pieces along the first axis; called only if needed.
 
-    Returns:
-        The array, read from its file as needed (changing it changes your copy, not the file), and
-        whether it was there already. A damaged file is noticed and computed again.
-
-    Raises:
-        OSError: the disk is full, or will be, which is said before `compute` starts; or no folder
-            can be written.
-
-    Taught in lesson 01.
+    Returns the array, read from its file as needed (changing it changes your copy, not the file),
+    and whether it was there already. A damaged file is noticed and computed again. A disk that is
+    too full is said before `compute` starts.
     """
     folder = _usable_folder(kind)
     remove_stale_partials(folder)
@@ -58,12 +48,9 @@ def kept(
 
 
 def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Give an array in pieces of `size` along its first axis, the last one shorter.
-
-    What is on disk is mapped anew for every piece, so that memory does not fill with what was
-    read; `make bench` measures it.
-    """
+    """Give an array in pieces of `size` along its first axis, the last one shorter."""
     for start in range(0, len(values), size):
+        # Mapped anew for every piece: memory does not fill with what was read (see `make bench`).
         on_disk = isinstance(values, np.memmap)
         whole = np.load(values.filename, mmap_mode="c") if on_disk else values
         yield whole[start : start + size]

@@ -36,13 +36,10 @@ def load(
         name: of the backbone; names the file in the weights folder.
         builder: with the arguments of `keras.applications`.
         weights: "imagenet", or the path of a file.
-        include_top: with ImageNet's 1,000-class layer.
         shape: (height, width, 3) of the pictures.
         megabytes: size of Keras's download; 0 if the weights come in a package.
-        licence: said before a download.
 
-    Raises:
-        WeightsError: weights that are not there, do not fit, or cannot be downloaded.
+    Raises WeightsError: weights that are not there, do not fit, or cannot be downloaded.
     """
     path = Path(weights)
     if weights == "imagenet":
