@@ -28,7 +28,6 @@ def kept(
     Args:
         kind: folder inside the cache, also the word used in messages, such as "features".
         key: names the content: equal keys promise equal arrays.
-        shape, dtype: of the whole array.
         compute: gives consecutive pieces along the first axis; called only if needed.
 
     Returns the array, read from its file as needed (changing it changes your copy, not the file),
@@ -38,13 +37,11 @@ def kept(
     folder = _usable_folder(kind)
     remove_stale_partials(folder)
     path = folder / f"{key}.npy"
-    values = _read(path)
-    found = values is not None
-    if not found:
-        _need_room(path, np.dtype(dtype).itemsize * math.prod(shape), kind)
-        _write(path, shape, np.dtype(dtype), compute)
-        values = np.load(path, mmap_mode="c")
-    return values, found
+    if (values := _read(path)) is not None:
+        return values, True
+    _need_room(path, np.dtype(dtype).itemsize * math.prod(shape), kind)
+    _write(path, shape, np.dtype(dtype), compute)
+    return np.load(path, mmap_mode="c"), False
 
 
 def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -55,9 +55,7 @@ def _remove(path):
 
 
 def _explain(path, error):
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
+    folder = next(folder for folder in path.parents if folder.exists())
     free = shutil.disk_usage(folder).free / 1e6
     return (
         f"could not write {path} ({error.strerror or error}; {free:,.0f} MB free): "

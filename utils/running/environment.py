@@ -32,11 +32,7 @@ def installed(name: str) -> str:
 
 
 def report() -> tuple[str, bool]:
-    """Describe packages, machine, backbones and data sets; lesson 00.
-
-    Returns:
-        (text, whether every package that lessons need has the wanted version).
-    """
+    """Describe packages, machine, backbones and data sets, and say whether all needed is there."""
     needed = {name: installed(name) == version for name, version in wanted().items()}
     lines = ["Packages (installed, wanted)"]
     for name, version in (wanted() | wanted(extras=True)).items():
@@ -44,13 +40,15 @@ def report() -> tuple[str, bool]:
         word = "ok " if found == version else "BAD" if found or name in needed else "-  "
         use = "" if name in needed or found else "  not installed (only tests and lesson 15 use it)"
         lines.append(f"  {word} {name:34} {found or 'missing':10} {version}{use}")
+    if not all(needed.values()):
+        lines.append("Some packages differ: run `pip install --no-deps -r requirements.lock`")
     memory, data = psutil.virtual_memory(), data_dir()
     data.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(data).free
+    sizes = (memory.total, memory.available, shutil.disk_usage(data).free)
+    size, left, free = (f"{number / 1e9:.0f} GB" for number in sizes)
     lines += [
         "Machine",
-        f"  {psutil.cpu_count()} cores, {memory.total / 1e9:.0f} GB memory "
-        f"({memory.available / 1e9:.0f} GB free), {free / 1e9:.0f} GB disk free",
+        f"  {psutil.cpu_count()} cores, {size} memory ({left} free), {free} disk free",
         f"  data {data}\n  cache {cache_dir()}\n  weights {weights_dir()}",
         "Backbones and data sets without a network",
     ]
@@ -58,9 +56,7 @@ def report() -> tuple[str, bool]:
     for name, source in SOURCES.items():
         drawn = "" if source.network else "is drawn when first used"
         places[name] = "on disk" if (data / name).is_dir() else drawn
-    lines += [
-        f"  {'yes' if where else 'no ':3} {name:20} {where}" for name, where in places.items()
-    ]
+    lines += [f"  {'yes' if at else 'no ':3} {name:20} {at}" for name, at in places.items()]
     return "\n".join(lines), all(needed.values())
 
 
@@ -85,8 +81,7 @@ def licences() -> str:
 
 def _licence(metadata):
     """Packages say it in three places; the newest one first."""
-    marked = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License :: OSI")]
-    text = (metadata.get("License") or "").strip().split("\n")[0]
+    marked = [c for c in metadata.get_all("Classifier", []) if c.startswith("License :: OSI")]
     stated = metadata.get("License-Expression") or ", ".join(c.split(" :: ")[-1] for c in marked)
-    stated = stated or text
+    stated = stated or metadata.get("License", "").strip().split("\n")[0]
     return stated if stated not in ("", "UNKNOWN") else "see the file LICENSE in the package"

@@ -14,11 +14,7 @@ def train_head(
 ) -> tuple[keras.Model, dict[str, list[float]], float]:
     """Train a softmax on a pack, and judge it on another after each epoch.
 
-    Returns:
-        The head (feature maps to probabilities), its history, the last validation accuracy.
-
-    Raises:
-        bottleneck.PackError: packs that do not belong together.
+    Returns the head (feature maps to probabilities), its history, the last validation accuracy.
     """
     bottleneck.match(train, validation)
     head = keras.Sequential(

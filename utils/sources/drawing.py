@@ -104,26 +104,20 @@ def photographed(image, size, blur, light, noise, rng):
     return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
 
 
-def draw_set(
-    draw: Callable[..., Image.Image], folder: Path, seed: int, splits: dict[str, list[tuple]]
-) -> None:
+def draw_set(draw: Callable, folder: Path, seed: int, splits: dict[str, list[tuple]]) -> None:
     """Draw a data set into a folder that appears when it is complete; a killed run is continued.
 
-    Args:
-        draw: a function of a module, from (seed, *arguments) to a picture.
-        splits: split → for each picture its class, its file's name, and those arguments.
+    For each picture `splits` gives class, file name, and what `draw` wants besides the seed.
     """
     partial = folder.with_name(f".{folder.name}.seed{seed}")
     with whole_set(partial, folder):
-        for split, pictures_of in splits.items():
-            jobs = [
-                [str(partial / split / class_name / name), seed, *arguments]
-                for class_name, name, *arguments in pictures_of
-            ]
+        for split, wanted in splits.items():
+            place = partial / split
+            jobs = [[str(place / kind / name), seed, *rest] for kind, name, *rest in wanted]
             draw_files(draw, jobs, f"Drawing {split} pictures")
 
 
-def draw_files(draw: Callable[..., Image.Image], jobs: list[list], description: str) -> None:
+def draw_files(draw: Callable, jobs: list[list], description: str) -> None:
     """Draw pictures, [path, *arguments of `draw`], on all cores, keeping those that are there."""
     # Here, for listing files needs none of it. Joblib and not `multiprocessing`: a forked copy of a
     # process that runs TensorFlow can hang, and a spawned one runs the caller's script again.

@@ -133,10 +133,7 @@ def draw_all(folder: Path, seed: int = SEED) -> None:
     splits, first = {}, 0
     for split, tracks in SPLIT_TRACKS.items():
         chosen = itertools.product(CLASS_NAMES, range(first, first + tracks), range(FRAMES))
-        splits[split] = [
-            # Named as the German traffic signs are.
-            (name, f"{track:05d}_{frame:05d}.png", track, frame, name)
-            for name, track, frame in chosen
-        ]
+        # Files have names as those of the German traffic signs.
+        splits[split] = [(name, f"{t:05d}_{f:05d}.png", t, f, name) for name, t, f in chosen]
         first += tracks
     drawing.draw_set(draw, folder, seed, splits)

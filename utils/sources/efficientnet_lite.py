@@ -31,21 +31,12 @@ def EfficientNetLite0(
     weights: str | None = "imagenet",
     input_tensor=None,
     input_shape: tuple[int, int, int] = (224, 224, 3),
-    classes: int = 1000,
 ) -> keras.Model:
     """Build EfficientNet-Lite0; the arguments are those of `keras.applications`.
 
-    Args:
-        include_top: with the pooling and the layer of `classes` probabilities, or without.
-        weights: "imagenet", or None for random.
-        input_tensor: Keras tensor of already scaled pixels to build on, or None.
-
     Returns a model that takes pixels scaled as (RGB 0–255 − 127) / 128, float32, and gives the last
-    feature map (height/32, width/32, 1280), or class probabilities with the top. Raises ValueError:
-    other `weights`, damaged ones, or a top of other classes wants them. Taught in lesson 01.
+    feature map (height/32, width/32, 1280), or 1,000 class probabilities with the top; lesson 01.
     """
-    if weights not in ("imagenet", None):
-        raise ValueError(f"weights must be 'imagenet' or None, not {weights!r}")
     inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(inputs)
     x = _normalise(x, "stem")
@@ -58,7 +49,7 @@ def EfficientNetLite0(
     x = _normalise(x, "top")
     if include_top:
         x = layers.GlobalAveragePooling2D(name="average_pool")(x)
-        x = layers.Dense(classes, activation="softmax", name="predictions")(x)
+        x = layers.Dense(1000, activation="softmax", name="predictions")(x)
     source = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
     model = keras.Model(source, x, name="efficientnet_lite0")
     if weights is not None:
@@ -101,11 +92,7 @@ def weights_path() -> Path:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Put the tensors of the package's `.pth` file into a model, with or without top; lesson 01.
-
-    Raises ValueError, with the model unchanged: it is not the package's file to the last bit, or
-    the model is another one.
-    """
+    """Put the tensors of the package's `.pth` file into a model, with or without top, or none."""
     content = Path(path).read_bytes()
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{path} is damaged (wrong sha256): reinstall the package it came with")
@@ -127,10 +114,7 @@ def _to_keras(layer, tensor):
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Reads what PyTorch pickled, and refuses all names but the four that tensors need.
-
-    A pickle is a little program, which may call whatever it can name.
-    """
+    """Refuses all names but the four that tensors need: a pickle may call what it can name."""
 
     allowed = {  # noqa: RUF012
         ("collections", "OrderedDict"): OrderedDict,
@@ -149,10 +133,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_tensors(content: bytes) -> dict[str, np.ndarray]:
-    """Read an undamaged `.pth` file (PyTorch's format before 1.6): name → array in its layout.
-
-    Raises pickle.UnpicklingError if it asks for anything but tensors. Lesson 01.
-    """
+    """Read an undamaged `.pth` file (PyTorch's format before 1.6): name → array in its layout."""
     file = io.BytesIO(content)
     _, _, _, tensors, keys = [_TensorUnpickler(file).load() for _ in range(5)]
     dtypes = dict(storage for storage, *_ in tensors.values())

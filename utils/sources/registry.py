@@ -23,57 +23,33 @@ from utils.sources.folder import SPLITS, DataSetError, look_at, picture_files
 _STORAGE = "https://storage.googleapis.com"
 _MICROSOFT = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F"
 _SIGNS = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/GTSRB_Final_"
-# Data set → its archives. Digests are as published: the book's by GoMLX (its cats-and-dogs
-# example), of the signs beside the archives (two agree with torchvision's), others by TensorFlow
-# Datasets (url_checksums). For the first none could be verified: its size and counts are checked.
+LICENCES = {
+    "cats_vs_dogs": "Kaggle Dogs vs. Cats competition terms, not for redistribution",
+    "cats_vs_dogs_full": "Microsoft Research data licence, research and teaching",
+    "gtsrb": "free for research; cite J. Stallkamp et al., 2012",
+    "cifar10": "none stated; cite A. Krizhevsky, 2009",
+    "flowers": "CC BY 2.0, photographers named in its LICENSE.txt",
+}
+# Digests are as published: of the full archive by GoMLX (its cats-and-dogs example), of the signs
+# beside them (two agree with torchvision's), of the last two by TensorFlow Datasets. For the
+# first none could be verified: its size and COUNTS are checked.
+_TABLE = [
+    ("cats_vs_dogs", f"{_STORAGE}/mledu-datasets/cats_and_dogs_filtered.zip", 68_606_236, None),
+    ("cats_vs_dogs_full", f"{_MICROSOFT}/kagglecatsanddogs_5340.zip", 824_887_076,
+     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"),
+    ("gtsrb", f"{_SIGNS}Training_Images.zip", 276_294_756,
+     "d32ac4b5fa9a1cbd1994768413902e8193599d9434cf0a8eb9cfd00a6d3a290c"),
+    ("gtsrb", f"{_SIGNS}Test_Images.zip", 88_978_620,
+     "48ba6fab7e877eb64eaf8de99035b0aaecfbc279bee23e35deca4ac1d0a837fa"),
+    ("gtsrb", f"{_SIGNS}Test_GT.zip", 99_620,
+     "f94e5a7614d75845c74c04ddb26b8796b9e483f43541dd95dd5b726504e16d6d"),
+    ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 170_052_171,
+     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+    ("flowers", f"{_STORAGE}/download.tensorflow.org/example_images/flower_photos.tgz", 228_813_984,
+     "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"),
+]  # fmt: skip
 ARCHIVES = {
-    "cats_vs_dogs": [
-        Archive(
-            f"{_STORAGE}/mledu-datasets/cats_and_dogs_filtered.zip",
-            68_606_236,
-            None,
-            "Kaggle Dogs vs. Cats competition terms, not for redistribution",
-        )
-    ],
-    "cats_vs_dogs_full": [
-        Archive(
-            f"{_MICROSOFT}/kagglecatsanddogs_5340.zip",
-            824_887_076,
-            "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
-            "Microsoft Research data licence, research and teaching",
-        )
-    ],
-    "gtsrb": [
-        Archive(
-            f"{_SIGNS}{part}.zip", size, sha256, "free for research; cite J. Stallkamp et al., 2012"
-        )
-        for part, size, sha256 in zip(
-            ("Training_Images", "Test_Images", "Test_GT"),
-            (276_294_756, 88_978_620, 99_620),
-            (
-                "d32ac4b5fa9a1cbd1994768413902e8193599d9434cf0a8eb9cfd00a6d3a290c",
-                "48ba6fab7e877eb64eaf8de99035b0aaecfbc279bee23e35deca4ac1d0a837fa",
-                "f94e5a7614d75845c74c04ddb26b8796b9e483f43541dd95dd5b726504e16d6d",
-            ),
-            strict=True,
-        )
-    ],
-    "cifar10": [
-        Archive(
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-            170_052_171,
-            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            "none stated; cite A. Krizhevsky, 2009",
-        )
-    ],
-    "flowers": [
-        Archive(
-            f"{_STORAGE}/download.tensorflow.org/example_images/flower_photos.tgz",
-            228_813_984,
-            "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
-            "CC BY 2.0, photographers named in its LICENSE.txt",
-        )
-    ],
+    name: [Archive(*row, LICENCES[name]) for of, *row in _TABLE if of == name] for name in LICENCES
 }
 # What must come out: one archive has no known digest, of the other readable files are chosen.
 COUNTS = {
@@ -93,19 +69,17 @@ class Source:
 
 def locate(name: str | Path) -> Path:
     """Give the folder of a data set, made first if it is a built-in one that is not there yet."""
-    if str(name) not in SOURCES:
-        folder = Path(name).expanduser().absolute()
-        if not folder.is_dir():
-            raise DataSetError(
-                f"there is no data set or folder {str(name)!r}; the data sets are "
-                f"{', '.join(SOURCES)}, and any folder with a folder of pictures for each class"
-            )
-        return folder
-    folder = data_dir() / str(name)
-    if not folder.is_dir():
+    source = SOURCES.get(str(name))
+    folder = data_dir() / name if source else Path(name).expanduser().absolute()
+    if source and not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_partials(folder.parent)
-        SOURCES[str(name)].make(folder)
+        source.make(folder)
+    if not folder.is_dir():
+        raise DataSetError(
+            f"there is no data set or folder {str(name)!r}; the data sets are "
+            f"{', '.join(SOURCES)}, and any folder with a folder of pictures for each class"
+        )
     return folder
 
 
@@ -144,10 +118,9 @@ def _build(name, folder, chosen):
     owner, copies = {}, 0
     with whole_file(folder) as partial:
         for split, class_name in sorted(chosen, key=lambda key: -SPLITS.index(key[0])):
-            target = partial / split / class_name
-            target.mkdir(parents=True)
+            (partial / split / class_name).mkdir(parents=True)
             for path in chosen[split, class_name]:
-                copy = target / path.name
+                copy = partial / split / class_name / path.name
                 if path.suffix == ".ppm":  # which browsers and notebooks cannot show
                     copy = copy.with_suffix(".png")
                     pictures.write(copy, Image.open(path))
@@ -237,7 +210,7 @@ _CHOOSE = {"cats_vs_dogs": _cats_vs_dogs, "cats_vs_dogs_full": _cats_vs_dogs_ful
 _CHOOSE |= {"gtsrb": _gtsrb, "cifar10": _cifar10, "flowers": _flowers}
 SOURCES = {"drawn_pets": Source(drawn_pets.draw_all)}
 SOURCES |= {
-    name: Source(partial(_from_archives, name, choose), ARCHIVES[name][0].licence, network=True)
+    name: Source(partial(_from_archives, name, choose), LICENCES[name], network=True)
     for name, choose in _CHOOSE.items()
 }
 SOURCES["drawn_signs"] = Source(drawn_signs.draw_all)

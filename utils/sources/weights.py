@@ -32,13 +32,8 @@ def load(
 ) -> keras.Model:
     """Build a network as its source does, with its weights and without our preprocessing.
 
-    Args:
-        name: of the backbone; names the file in the weights folder.
-        builder: with the arguments of `keras.applications`.
-        weights: "imagenet", or the path of a file.
-        shape: (height, width, 3) of the pictures.
-        megabytes: size of Keras's download; 0 if the weights come in a package.
-
+    `builder` has the arguments of `keras.applications`; `weights` is "imagenet" or the path of a
+    file; `shape` is (height, width, 3); no `megabytes`, no download: the weights are in a package.
     Raises WeightsError: weights that are not there, do not fit, or cannot be downloaded.
     """
     path = Path(weights)
