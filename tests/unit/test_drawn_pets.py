@@ -31,10 +31,9 @@ def test_size_and_mode(size):
     assert (image.size, image.mode) == ((size, size), "RGB")
 
 
-@pytest.mark.parametrize("bad", [(1, 0, "cow"), (1, -1, "cat"), (1, 0, "cat", 8)])
-def test_wrong_arguments_are_named(bad):
-    with pytest.raises(ValueError, match=r"cow.*cat, dog|index must be"):
-        draw(*bad)
+def test_a_class_that_is_not_drawn_is_named():
+    with pytest.raises(ValueError, match=r"cow.*cat, dog"):
+        draw(1, 0, "cow")
 
 
 def test_a_set_goes_on_where_it_stopped_and_comes_out_the_same(tmp_path, monkeypatch):

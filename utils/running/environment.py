@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from utils.backbones import BACKBONES, available_offline
 from utils.base.folders import ROOT, cache_dir, data_dir, weights_dir
-from utils.sources.registry import SOURCES
+from utils.sources.registry import ARCHIVES, LICENCES, SOURCES
 
 
 def wanted(extras: bool = False) -> dict[str, str]:
@@ -53,8 +53,8 @@ def report() -> tuple[str, bool]:
         "Backbones and data sets without a network",
     ]
     places = {name: available_offline(name) for name in BACKBONES}
-    for name, source in SOURCES.items():
-        drawn = "" if source.network else "is drawn when first used"
+    for name in SOURCES:
+        drawn = "" if name in ARCHIVES else "is drawn when first used"
         places[name] = "on disk" if (data / name).is_dir() else drawn
     lines += [f"  {'yes' if at else 'no ':3} {name:20} {at}" for name, at in places.items()]
     return "\n".join(lines), all(needed.values())
@@ -75,7 +75,7 @@ def licences() -> str:
     lines.append("Weights, trained on ImageNet, whose own terms are for research")
     lines += [f"  {name:34} {backbone.licence}" for name, backbone in BACKBONES.items()]
     lines.append("Data sets")
-    lines += [f"  {name:34} {source.licence}" for name, source in SOURCES.items()]
+    lines += [f"  {name:34} {licence}" for name, licence in LICENCES.items()]
     return "\n".join(lines)
 
 

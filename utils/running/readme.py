@@ -19,7 +19,7 @@ MISSING = "–"
 
 # What the book prints after its last step, on 1,000 test pictures: F. Chollet, Deep Learning with
 # Python, first edition (2017), notebook 5.3.
-BOOK_TEST_ACCURACY, BOOK_TEST_PICTURES = 0.968, 1000
+BOOK = checks.with_interval(0.968, 1000)
 
 
 def write() -> None:
@@ -48,11 +48,8 @@ def page(template: str) -> str:
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, **strict)
     environment.filters["duration"] = duration
     known = {"stored": results.load_stored, "numbers": numbers, "value": value}
-    known |= {"accuracy": accuracy, "lesson": lesson_link, "book": book_result()}
+    known |= {"accuracy": accuracy, "lesson": lesson_link, "book": BOOK}
     return environment.from_string(template).render(known)
-
-
-# -- what the template may ask for
 
 
 def numbers(record: str, start: str) -> dict:
@@ -85,11 +82,6 @@ def lesson_link(start: str) -> str:
     return f"[{start}](../{path.name})"
 
 
-def book_result() -> str:
-    """Write the book's accuracy with its interval."""
-    return checks.with_interval(BOOK_TEST_ACCURACY, BOOK_TEST_PICTURES)
-
-
 def duration(seconds: float) -> str:
     """Write seconds as a person would say them."""
     if seconds < 120:
@@ -102,15 +94,12 @@ def minutes(entry: dict) -> int:
     return math.ceil(entry["seconds"] / 60)
 
 
-# -- what stands between README's markers, and its figure
-
-
 def result_table() -> str:
     """Write README's one result: the book's figure and the course's, on photographs."""
     ours = accuracy("book", "04", "test_accuracy")
     return _table(
         ["cats and dogs, 2,000 photographs to train on, VGG16", "test accuracy, 95 % interval"],
-        ["the book: 30 epochs with a frozen base, 100 of fine-tuning", book_result()],
+        ["the book: 30 epochs with a frozen base, 100 of fine-tuning", BOOK],
         ["this course: a few epochs of each (lesson 04, profile `book`)", ours],
     )
 

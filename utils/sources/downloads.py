@@ -44,11 +44,8 @@ def download(archive: Archive, path: Path, way_out: str) -> Path:
     if path.exists():
         return path
     remove_stale_partials(path.parent)
-    host = urlsplit(archive.url).hostname
-    print(
-        f"Downloading {archive.size / 1e6:,.0f} MB from {host} to {path.parent} "
-        f"(licence: {archive.licence})"
-    )
+    host, size = urlsplit(archive.url).hostname, f"{archive.size / 1e6:,.0f} MB"
+    print(f"Downloading {size} from {host} to {path.parent} (licence: {archive.licence})")
     try:
         with whole_file(path) as partial:
             _stream(archive, partial)

@@ -3,7 +3,6 @@
 import math
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,11 +109,17 @@ def draw_set(draw: Callable, folder: Path, seed: int, splits: dict[str, list[tup
     For each picture `splits` gives class, file name, and what `draw` wants besides the seed.
     """
     partial = folder.with_name(f".{folder.name}.seed{seed}")
-    with whole_set(partial, folder):
+    try:
         for split, wanted in splits.items():
             place = partial / split
             jobs = [[str(place / kind / name), seed, *rest] for kind, name, *rest in wanted]
             draw_files(draw, jobs, f"Drawing {split} pictures")
+        partial.rename(folder)
+    except OSError:
+        # Another lesson may finish at any time, and takes away the folder that both draw into.
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def draw_files(draw: Callable, jobs: list[list], description: str) -> None:
@@ -133,18 +138,3 @@ def draw_files(draw: Callable, jobs: list[list], description: str) -> None:
 
 def _draw_file(draw, path, *arguments):
     pictures.write(Path(path), draw(*arguments))
-
-
-@contextmanager
-def whole_set(partial: Path, folder: Path):
-    """Give what is drawn inside the `with` its name; if another lesson was faster, keep that one's.
-
-    The other may finish at any time, and takes away the folder that both draw into.
-    """
-    try:
-        yield
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(partial, ignore_errors=True)

@@ -112,18 +112,11 @@ def _face(pen, rng, cues, fur):
 def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Image:
     """Draw one picture; the same arguments always give the same pixels.
 
-    Args:
-        seed: which set; sets of different seeds share no picture.
-        index: which picture of its class, 0 or more.
-        class_name: "cat" or "dog".
-        size: side in pixels, 16 or more.
-
-    Returns a PIL image, mode RGB, `size` × `size`. Taught in lesson 00.
+    Sets of different seeds share no picture; `index`, 0 or more, is that of the picture in its
+    class; `size` is the side in pixels, 16 or more. Taught in lesson 00.
     """
     if class_name not in CLASS_NAMES:
         raise ValueError(f"cannot draw a {class_name!r}; the classes are {', '.join(CLASS_NAMES)}")
-    if index < 0 or size < 16:
-        raise ValueError(f"index must be ≥ 0 and size ≥ 16, but they are {index} and {size}")
     label = CLASS_NAMES.index(class_name)
     rng = np.random.default_rng([seed, index, label])
     side = 2 * size  # drawn at twice the size, then reduced: smooth edges

@@ -77,22 +77,12 @@ def _sign(pen, class_name, red, blue, white, black):
 def draw(seed: int, track: int, frame: int, class_name: str, size: int = SIZE) -> Image.Image:
     """Draw one frame of a track; the same arguments always give the same pixels.
 
-    Args:
-        seed: which set; sets of different seeds share no picture.
-        track: which physical sign of its class, 0 or more.
-        frame: which picture of it, 0 (far) to `FRAMES` − 1 (near).
-        class_name: one of `CLASS_NAMES`.
-        size: side in pixels, 16 or more.
-
-    Returns a PIL image, mode RGB, `size` × `size`. Taught in lesson 10.
+    Sets of different seeds share no picture; `track` (0 or more) is the physical sign of its class,
+    `frame` the picture of it, 0 (far) to `FRAMES` − 1 (near); `size` is the side in pixels, 16 or
+    more. Taught in lesson 10.
     """
     if class_name not in CLASS_NAMES:
         raise ValueError(f"cannot draw a {class_name!r}; the classes are {', '.join(CLASS_NAMES)}")
-    if track < 0 or not 0 <= frame < FRAMES or size < 16:
-        raise ValueError(
-            f"track must be ≥ 0, frame from 0 to {FRAMES - 1} and size ≥ 16, "
-            f"but they are {track}, {frame} and {size}"
-        )
     label = CLASS_NAMES.index(class_name)
     own = np.random.default_rng([seed, track, label])  # the sign and its surroundings
     now = np.random.default_rng([seed, track, label, frame])  # this moment

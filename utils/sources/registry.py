@@ -6,8 +6,6 @@
 import csv
 import hashlib
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +22,8 @@ _STORAGE = "https://storage.googleapis.com"
 _MICROSOFT = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F"
 _SIGNS = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/GTSRB_Final_"
 LICENCES = {
+    "drawn_pets": "CC BY 4.0, as the course",
+    "drawn_signs": "CC BY 4.0, as the course",
     "cats_vs_dogs": "Kaggle Dogs vs. Cats competition terms, not for redistribution",
     "cats_vs_dogs_full": "Microsoft Research data licence, research and teaching",
     "gtsrb": "free for research; cite J. Stallkamp et al., 2012",
@@ -48,9 +48,9 @@ _TABLE = [
     ("flowers", f"{_STORAGE}/download.tensorflow.org/example_images/flower_photos.tgz", 228_813_984,
      "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"),
 ]  # fmt: skip
-ARCHIVES = {
-    name: [Archive(*row, LICENCES[name]) for of, *row in _TABLE if of == name] for name in LICENCES
-}
+ARCHIVES = {}
+for _name, *_row in _TABLE:
+    ARCHIVES.setdefault(_name, []).append(Archive(*_row, LICENCES[_name]))
 # What must come out: one archive has no known digest, of the other readable files are chosen.
 COUNTS = {
     "cats_vs_dogs": {"train": 2000, "validation": 500, "test": 500},
@@ -58,23 +58,13 @@ COUNTS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """How to get a built-in data set; the data card describes it."""
-
-    make: Callable[[Path], None]  # puts the finished data set at a path that does not exist yet
-    licence: str = "CC BY 4.0, as the course"
-    network: bool = False
-
-
 def locate(name: str | Path) -> Path:
     """Give the folder of a data set, made first if it is a built-in one that is not there yet."""
     source = SOURCES.get(str(name))
     folder = data_dir() / name if source else Path(name).expanduser().absolute()
     if source and not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_partials(folder.parent)
-        source.make(folder)
+        source(folder)
     if not folder.is_dir():
         raise DataSetError(
             f"there is no data set or folder {str(name)!r}; the data sets are "
@@ -118,9 +108,10 @@ def _build(name, folder, chosen):
     owner, copies = {}, 0
     with whole_file(folder) as partial:
         for split, class_name in sorted(chosen, key=lambda key: -SPLITS.index(key[0])):
-            (partial / split / class_name).mkdir(parents=True)
+            target = partial / split / class_name
+            target.mkdir(parents=True)
             for path in chosen[split, class_name]:
-                copy = partial / split / class_name / path.name
+                copy = target / path.name
                 if path.suffix == ".ppm":  # which browsers and notebooks cannot show
                     copy = copy.with_suffix(".png")
                     pictures.write(copy, Image.open(path))
@@ -206,11 +197,13 @@ def _flowers(root):
     return chosen
 
 
-_CHOOSE = {"cats_vs_dogs": _cats_vs_dogs, "cats_vs_dogs_full": _cats_vs_dogs_full}
-_CHOOSE |= {"gtsrb": _gtsrb, "cifar10": _cifar10, "flowers": _flowers}
-SOURCES = {"drawn_pets": Source(drawn_pets.draw_all)}
-SOURCES |= {
-    name: Source(partial(_from_archives, name, choose), LICENCES[name], network=True)
-    for name, choose in _CHOOSE.items()
+# Data set → what makes it, at a path that does not exist yet; the data card describes each.
+SOURCES = {
+    "drawn_pets": drawn_pets.draw_all,
+    "cats_vs_dogs": partial(_from_archives, "cats_vs_dogs", _cats_vs_dogs),
+    "cats_vs_dogs_full": partial(_from_archives, "cats_vs_dogs_full", _cats_vs_dogs_full),
+    "drawn_signs": drawn_signs.draw_all,
+    "gtsrb": partial(_from_archives, "gtsrb", _gtsrb),
+    "cifar10": partial(_from_archives, "cifar10", _cifar10),
+    "flowers": partial(_from_archives, "flowers", _flowers),
 }
-SOURCES["drawn_signs"] = Source(drawn_signs.draw_all)
