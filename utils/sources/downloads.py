@@ -128,9 +128,8 @@ def unpack(path: Path, folder: Path) -> None:
             for member, *_ in progress.bar(members, desc=f"Unpacking {path.name}"):
                 archive.extract(member, partial)
     except (ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DownloadError(
-            f"{path} was refused, {error}: delete it, then run again to fetch it anew"
-        ) from error
+        way_out = "delete it, then run again to fetch it anew"
+        raise DownloadError(f"{path} was refused, {error}: {way_out}") from error
 
 
 @contextmanager
@@ -138,15 +137,13 @@ def _open(path):
     """An archive and its members, as (member, name, bytes, whether a plain file or folder)."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            yield archive, [(m, m.filename, m.file_size, _is_plain(m)) for m in archive.infolist()]
+            kinds = ((m, stat.S_IFMT(m.external_attr >> 16)) for m in archive.infolist())
+            plain = (0, stat.S_IFREG, stat.S_IFDIR)
+            yield archive, [(m, m.filename, m.file_size, kind in plain) for m, kind in kinds]
     else:
         with tarfile.open(path) as archive:
             archive.extraction_filter = tarfile.data_filter
             yield archive, [(m, m.name, m.size, m.isreg() or m.isdir()) for m in archive]
-
-
-def _is_plain(member):
-    return stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
 def _check_member(name, plain):

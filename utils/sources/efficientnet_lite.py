@@ -1,7 +1,6 @@
-"""EfficientNet-Lite0 in Keras, with ImageNet weights that come as a Python package.
+"""EfficientNet-Lite0 in Keras, with ImageNet weights that come as a Python package; lesson 01.
 
-The weights are read without PyTorch, by an unpickler that refuses everything but tensors. This is
-what lets the whole course run with nothing but a package index. Lesson 01 introduces the network.
+The weights are read without PyTorch, by an unpickler that refuses everything but tensors.
 
 Sources: Tan and Le, "EfficientNet" (2019), arXiv:1905.11946, for the family; the TensorFlow
 project's EfficientNet-Lite (2020) for the changes that make it "Lite": no squeeze-and-excitation,

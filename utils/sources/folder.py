@@ -6,6 +6,7 @@ Every file is opened once and known by its content afterwards. `datasets.load` m
 
 import collections
 import hashlib
+import itertools
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -42,12 +43,8 @@ def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ..
     given = SPLITS if not has_splits or (folder / "test").is_dir() else SPLITS[:2]
     roots = [folder / split for split in given] if has_splits else [folder]
     classes = _class_names(roots)
-    files = [
-        (root.name if has_splits else "", name, path)
-        for root in roots
-        for name in classes
-        for path in picture_files(root / name)
-    ]
+    places = itertools.product(given if has_splits else [""], classes)
+    files = [(*at, path) for at in places for path in picture_files(folder.joinpath(*at))]
     rows, left_out = [], []
     for file, (digest, problem) in zip(files, _look_at_all(folder, files), strict=True):
         left_out.append(problem) if problem else rows.append(Row(*file, digest))
@@ -55,7 +52,7 @@ def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ..
         rows, doubted = assign_splits(folder, rows)
         left_out += doubted
     filled = {(row.split, row.class_name) for row in rows}
-    for split, name in ((split, name) for split in given for name in classes):
+    for split, name in itertools.product(given, classes):
         if (split, name) not in filled:
             raise DataSetError(
                 f"{folder}: the {split} split has no readable picture of class {name!r}: "
@@ -86,11 +83,8 @@ def _class_names(roots):
 
 def picture_files(folder: Path) -> list[Path]:
     """List what may be pictures in a folder and below it, in order of names."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.name != "Thumbs.db"
-    )
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if path.name[0] != "." and path.name != "Thumbs.db"]
 
 
 def look_at(path: Path, folder: Path) -> tuple[str, str]:

@@ -22,25 +22,20 @@ class WeightsError(RuntimeError):
 
 
 def load(
-    name: str,
-    builder: Callable[..., keras.Model],
-    weights: str | Path,
-    include_top: bool,
-    shape: tuple[int, int, int],
-    megabytes: int,
-    licence: str,
+    name: str, builder: Callable, weights: str | Path, include_top: bool, shape: tuple, *about
 ) -> keras.Model:
     """Build a network as its source does, with its weights and without our preprocessing.
 
     `builder` has the arguments of `keras.applications`; `weights` is "imagenet" or the path of a
-    file; `shape` is (height, width, 3); no `megabytes`, no download: the weights are in a package.
-    Raises WeightsError: weights that are not there, do not fit, or cannot be downloaded.
+    file; `shape` is (height, width, 3); `about` are the megabytes of Keras's download (0 if the
+    weights are in a package) and its licence. Raises WeightsError: weights that are not there, do
+    not fit, or cannot be downloaded.
     """
     path = Path(weights)
     if weights == "imagenet":
         path = _file(name, include_top)
         if not path.exists():
-            return _from_package_or_download(name, builder, include_top, shape, megabytes, licence)
+            return _from_package_or_download(name, builder, include_top, shape, *about)
     model = builder(include_top=include_top, weights=None, input_shape=shape)
     try:
         with warnings.catch_warnings():
