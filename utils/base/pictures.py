@@ -25,12 +25,9 @@ def read(path: str | Path, image_size: tuple[int, int] | None = None) -> np.ndar
     first frame is taken; the camera's rotation mark (EXIF) is applied. Resizing squeezes to the
     wanted size, bilinear with antialiasing, as the sources of this course do.
 
-    Args:
-        path: the file.
-        image_size: (height, width) in pixels, or None to keep the picture's own.
-
-    Returns a uint8 array (height, width, 3), RGB, 0–255. Raises PictureError: the file is missing,
-    not a picture, cut short, or above Pillow's 179 megapixels. Taught in lesson 00.
+    `image_size` is (height, width) in pixels, or None to keep the picture's own. Returns a uint8
+    array (height, width, 3), RGB, 0–255. Raises PictureError: the file is missing, not a picture,
+    cut short, or above Pillow's 179 megapixels. Taught in lesson 00.
     """
     try:
         with Image.open(path) as image:

@@ -145,9 +145,8 @@ def _train_head(options):
 
     train, validation = map(bottleneck.read, (options.training_file, options.validation_file))
     keras.utils.set_random_seed(options.seed)
-    model, history, accuracy = train_head(
-        train, validation, options.epochs, options.batch_size, options.learning_rate, verbose=2
-    )
+    how = (options.epochs, options.batch_size, options.learning_rate)
+    model, history, accuracy = train_head(train, validation, *how, verbose=2)
     stem = options.training_file.with_suffix("")
     head, curve = (stem.with_name(stem.name + end) for end in ("_head.keras", "_curve.png"))
     model.save(head)

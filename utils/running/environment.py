@@ -60,7 +60,7 @@ def report() -> tuple[str, bool]:
     return "\n".join(lines), all(needed.values())
 
 
-def locked(path: str = "requirements.lock") -> dict[str, str]:
+def locked(path: str) -> dict[str, str]:
     """Read every pin of a lock: name → version."""
     text = (ROOT / path).read_text("utf-8")
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
@@ -69,7 +69,8 @@ def locked(path: str = "requirements.lock") -> dict[str, str]:
 def licences() -> str:
     """List the licence of every installed package of the locks, of weights and of data sets."""
     lines = ["Packages, as they state it"]
-    for name, version in (locked() | locked("tests/requirements.lock")).items():
+    pins = locked("requirements.lock") | locked("tests/requirements.lock")
+    for name, version in pins.items():
         if installed(name):
             lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
     lines.append("Weights, trained on ImageNet, whose own terms are for research")

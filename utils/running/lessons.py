@@ -1,7 +1,4 @@
-"""The lessons in their order, and running one headlessly: never twice for the same inputs.
-
-What is slow to import waits until a lesson is run, so that a wrong word is answered at once.
-"""
+"""The lessons in their order, and running one headlessly: never twice for the same inputs."""
 
 import hashlib
 import json
@@ -58,13 +55,11 @@ def encryption() -> str:
 def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") -> Run:
     """Execute a lesson with a profile's parameters, unless that has been done already.
 
-    A cell may take `cell_timeout` seconds; `position` is shown before the progress bar. Raises
-    CourseError: a wrong parameter, or a cell that failed: which one and why.
+    A cell may take `cell_timeout` seconds. A cell that failed is a CourseError: which one and why.
     """
-    import nbformat
+    import nbformat  # slow, so not before a wrong word has been answered
 
-    given = parameters(lesson, profile)
-    folder = runs_dir(profile)
+    given, folder = parameters(lesson, profile), runs_dir(profile)
     output, page = folder / f"{lesson}.ipynb", folder / f"{lesson}.html"
     code, pictures = _code(lesson, given), _pictures(lesson, given)
     done = _read_entry(output, _fingerprint(code, pictures))

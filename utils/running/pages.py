@@ -81,7 +81,6 @@ def store_outputs(executed: Path, entry: dict) -> None:
     minutes = readme.minutes(entry)
     said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
     lesson.cells[0].source = MINUTES.sub(said, lesson.cells[0].source)
-    kernel = KERNEL | {"display_name": "Python 3"}
-    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    lesson.metadata = nbformat.from_dict(about)
+    about = {"kernelspec": KERNEL | {"display_name": "Python 3"}}
+    lesson.metadata = nbformat.from_dict(about | {"language_info": {"name": "python"}})
     nbformat.write(lesson, path)

@@ -1,7 +1,6 @@
-"""Profiles: named sets of parameters for the lessons, and strict about what a lesson does not have.
+"""Profiles: named sets of parameters for the lessons; a typing error in one is said at once.
 
-Papermill takes any parameter and only warns of one that no cell knows: a typing error would go
-unnoticed. Only light imports here, so that an error comes at once.
+Papermill takes any parameter and only warns of one that no cell knows. Only light imports here.
 """
 
 import ast
@@ -47,10 +46,8 @@ def default_parameters(lesson: str) -> dict:
     """Read the literals in the one cell tagged `parameters`: name → value."""
     cells = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise CourseError(
-            f"{lesson} must have exactly one cell tagged parameters, not {len(tagged)}"
-        )
+    if (count := len(tagged)) != 1:
+        raise CourseError(f"{lesson} must have exactly one cell tagged parameters, not {count}")
     return {name: value for name, (value, _) in _literals(lesson, tagged[0]["source"]).items()}
 
 

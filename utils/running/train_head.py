@@ -17,15 +17,10 @@ def train_head(
     Returns the head (feature maps to probabilities), its history, the last validation accuracy.
     """
     bottleneck.match(train, validation)
-    head = keras.Sequential(
-        [
-            keras.Input(train.features.shape[1:]),
-            layers.Flatten(),
-            layers.UnitNormalization(),  # equally long codes: one learning rate fits all networks
-            layers.Dense(len(train.class_names), activation="softmax"),
-        ],
-        name="head",
-    )
+    head = keras.Sequential([keras.Input(train.features.shape[1:])], name="head")
+    head.add(layers.Flatten())
+    head.add(layers.UnitNormalization())  # equally long codes: one rate fits all networks
+    head.add(layers.Dense(len(train.class_names), activation="softmax"))
     optimizer = keras.optimizers.Adam(learning_rate)
     head.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     held_out = (validation.features, validation.labels)

@@ -26,10 +26,7 @@ _STAGES += [(3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
 
 
 def EfficientNetLite0(
-    include_top: bool = True,
-    weights: str | None = "imagenet",
-    input_tensor=None,
-    input_shape: tuple[int, int, int] = (224, 224, 3),
+    include_top=True, weights="imagenet", input_tensor=None, input_shape=(224, 224, 3)
 ) -> keras.Model:
     """Build EfficientNet-Lite0; the arguments are those of `keras.applications`.
 
