@@ -109,8 +109,8 @@ REMEDIES = [
             (
                 "utils/base/folders.py",
                 "remove_stale_partials",
-                "if time.time() - partial.stat().st_mtime > older",
-                "if abs(time.time() - partial.stat().st_mtime) > older",
+                "if time.time() - partial.stat().st_mtime > 86_400",
+                "if abs(time.time() - partial.stat().st_mtime) > 86_400",
             )
         ],
         f"{CLASSROOM} -k clock",

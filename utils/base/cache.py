@@ -1,6 +1,5 @@
 """Arrays that can be computed again, kept on disk under a name made of what they come from.
 
-`features` and `datasets` say what an array is made of; here it is written, checked and read back.
 Lesson 01 shows the effect: the second time, nothing is computed.
 """
 

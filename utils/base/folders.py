@@ -63,9 +63,9 @@ def _explain(path, error):
     )
 
 
-def remove_stale_partials(folder: Path, older_than_seconds: float = 86_400) -> None:
-    """Delete what killed runs left in a folder; what is young may belong to a run going on."""
+def remove_stale_partials(folder: Path) -> None:
+    """Delete what killed runs left in a folder; what is not a day old may be somebody's at work."""
     for partial in folder.glob(".*.partial*"):
         with suppress(OSError):  # another run was faster, or the folder is read-only
-            if time.time() - partial.stat().st_mtime > older_than_seconds:
+            if time.time() - partial.stat().st_mtime > 86_400:
                 _remove(partial)

@@ -1,7 +1,6 @@
 """TensorFlow and Keras, imported once and without TensorFlow's two start-up notes.
 
-The notes say that a fast CPU library is in use. They are written below Python, where no setting
-hides them, and would be the first thing a learner reads in every lesson.
+They are written below Python, where no setting hides them, and would open every lesson.
 """
 
 import os

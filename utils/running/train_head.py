@@ -4,15 +4,8 @@ from utils import bottleneck, checks
 from utils.base.framework import keras, layers
 
 
-def train_head(
-    train: bottleneck.Pack,
-    validation: bottleneck.Pack,
-    epochs: int = 50,
-    batch_size: int = 64,
-    learning_rate: float = 1e-2,
-    verbose: int = 0,
-) -> tuple[keras.Model, dict[str, list[float]], float]:
-    """Train a softmax on a pack, and judge it on another after each epoch.
+def train_head(train, validation, epochs=50, batch_size=64, learning_rate=1e-2, verbose=0):
+    """Train a softmax on a `bottleneck.Pack`, and judge it on another after each epoch.
 
     Returns the head (feature maps to probabilities), its history, the last validation accuracy.
     """

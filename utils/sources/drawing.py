@@ -1,5 +1,6 @@
 """What the drawn data sets share: a pen, backgrounds, clutter, and drawing on all cores at once."""
 
+import itertools
 import math
 import shutil
 from collections.abc import Callable
@@ -74,9 +75,8 @@ def background(draw, side, rng):
         for x in range(-side, 2 * side, pitch):
             draw.line([(x, 0), (x + slant, side)], fill=colour, width=max(2, pitch // 4))
     elif pattern == 2:
-        for x in range(0, side, pitch):
-            for y in range(0, side, pitch):
-                draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
+        for x, y in itertools.product(range(0, side, pitch), repeat=2):
+            draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
     for _ in range(rng.integers(2, 7)):
         loose_shape(draw, side, rng, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.04, 0.16))
 

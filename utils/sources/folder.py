@@ -1,7 +1,6 @@
-"""How a folder of pictures becomes a train, a validation and a test split.
+"""How a folder of pictures becomes a train, a validation and a test split; lesson 00 shows it.
 
-Every file is opened once and known by its content afterwards. `datasets.load` makes splits of what
-`read_folder` gives. Lesson 00 shows it.
+Every file is opened once and known by its content afterwards.
 """
 
 import collections
@@ -54,10 +53,8 @@ def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ..
     filled = {(row.split, row.class_name) for row in rows}
     for split, name in itertools.product(given, classes):
         if (split, name) not in filled:
-            raise DataSetError(
-                f"{folder}: the {split} split has no readable picture of class {name!r}: "
-                "add some, or remove that class's folder from every split"
-            )
+            wrong = f"{folder}: the {split} split has no readable picture of class {name!r}"
+            raise DataSetError(f"{wrong}: add some, or remove that class from every split")
     return classes, sorted(rows, key=lambda row: SPLITS.index(row.split)), tuple(left_out)
 
 
@@ -74,10 +71,9 @@ def _class_names(roots):
             )
         names = names or found
         if odd := sorted(set(found) ^ set(names)):
-            raise DataSetError(
-                f"{root} and {roots[0]} do not hold the same class folders ({', '.join(odd)}): "
-                "give every split a folder for each class"
-            )
+            wrong = f"do not hold the same class folders ({', '.join(odd)})"
+            way_out = "give every split a folder for each class"
+            raise DataSetError(f"{root} and {roots[0]} {wrong}: {way_out}")
     return tuple(names)
 
 

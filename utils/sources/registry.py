@@ -1,11 +1,9 @@
-"""Where the built-in data sets come from, and how each becomes train, validation and test folders.
-
-`datasets.load` asks here for what is not on disk yet. Lesson 00 uses the first entry.
-"""
+"""Where the built-in data sets come from, and how each is split; lesson 00 uses the first."""
 
 import csv
 import hashlib
 import shutil
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -76,10 +74,8 @@ def locate(name: str | Path) -> Path:
 def _from_archives(name, choose, folder):
     """Fetch and unpack, let `choose` say {(split, class): [files]}, copy these; archives stay."""
     place = data_dir() / "downloads"
-    way_out = (
-        f"connect and run again, or copy the data set from someone to {folder}, or use the "
-        "drawn_pets data set, which needs no network"
-    )
+    way_out = f"connect and run again, or copy the data set from someone to {folder}, or use "
+    way_out += "the drawn_pets data set, which needs no network"
     unpacked = []
     for archive in ARCHIVES[name]:
         path = downloads.download(archive, place / archive.url.rsplit("/", 1)[1], way_out)
@@ -90,10 +86,8 @@ def _from_archives(name, choose, folder):
     for split, count in COUNTS.get(name, {}).items():
         found = sum(len(paths) for (of, _), paths in chosen.items() if of == split)
         if found != count:
-            raise DataSetError(
-                f"{name}: the archive gives {found} {split} pictures and not {count}: delete "
-                f"{place} and run again"
-            )
+            wrong = f"the archive gives {found} {split} pictures and not {count}"
+            raise DataSetError(f"{name}: {wrong}: delete {place} and run again")
     _build(name, folder, chosen)
     for root in unpacked:
         shutil.rmtree(root)
@@ -160,7 +154,7 @@ def _cifar10(root):
     names = (records_in / "batches.meta.txt").read_text().split()
     files = {f"data_batch_{i}": "train" for i in (1, 2, 3, 4)}
     files |= {"data_batch_5": "validation", "test_batch": "test"}
-    chosen = {(split, name): [] for split in SPLITS for name in names}
+    chosen = defaultdict(list)
     for stem, split in progress.bar(files.items(), desc="Writing CIFAR-10 as PNG"):
         # A record is one byte of label, then 32 × 32 reds, greens and blues.
         records = np.fromfile(records_in / f"{stem}.bin", "uint8").reshape(-1, 3073)
@@ -173,10 +167,8 @@ def _cifar10(root):
 
 def _gtsrb(train, test, labels):
     """Every fifth track validates; no track stands in two splits; the official test set tests."""
-    chosen = {}
+    chosen = defaultdict(list)
     for source in sorted((train / "GTSRB/Final_Training/Images").glob("*/")):
-        for split in SPLITS:
-            chosen[split, source.name] = []
         for path in (path for path in picture_files(source) if path.suffix == ".ppm"):
             split = "validation" if int(path.name.split("_")[0]) % 5 == 0 else "train"
             chosen[split, source.name].append(path)

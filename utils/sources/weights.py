@@ -1,7 +1,4 @@
-"""Pretrained weights: from the weights folder, an installed package, or Keras's download.
-
-`backbones.build` asks here. Lesson 01 uses it.
-"""
+"""Pretrained weights: from the weights folder, an installed package, or Keras's download."""
 
 import os
 import warnings
