@@ -76,11 +76,9 @@ def _private_folder():
     found = place.lstat()
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
     if hasattr(os, "getuid") and not mine:
-        raise PermissionError(
-            errno.EACCES,
-            f"{place} is not a folder that only you can use, so nothing is kept there: set "
-            "COURSE_CACHE_DIR to a folder of your own",
-        )
+        wrong = f"{place} is not a folder that only you can use, so nothing is kept there"
+        way_out = "set COURSE_CACHE_DIR to a folder of your own"
+        raise PermissionError(errno.EACCES, f"{wrong}: {way_out}")
     return place
 
 
@@ -88,11 +86,9 @@ def _need_room(path, size, kind):
     """Say before a long run, and not after, that its result will not fit."""
     free = shutil.disk_usage(path.parent).free
     if free < size:
-        raise OSError(
-            errno.ENOSPC,
-            f"{path.parent} has {free / 1e6:,.0f} MB free, but the {kind} need "
-            f"{size / 1e6:,.0f} MB: make room, or set COURSE_CACHE_DIR to another folder",
-        )
+        need = f"has {free / 1e6:,.0f} MB free, but the {kind} need {size / 1e6:,.0f} MB"
+        way_out = "make room, or set COURSE_CACHE_DIR to another folder"
+        raise OSError(errno.ENOSPC, f"{path.parent} {need}: {way_out}")
 
 
 def _write(path, shape, dtype, compute):

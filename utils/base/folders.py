@@ -42,7 +42,8 @@ def whole_file(path: Path):
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno is None:  # not from the disk: errors of `requests` are of this kind, too
+        # Not from the disk (errors of `requests` are of this kind, too), or of a file inside.
+        if error.errno is None or "could not write" in str(error):
             raise
         raise type(error)(error.errno, _explain(path, error)) from error
     finally:

@@ -47,10 +47,9 @@ def prepare(profile: str) -> tuple[Path, list[str]]:
         _write(folder / START, _start_page(fresh, profile, folder, said))
     except OSError as error:
         reason = (error.strerror or str(error)).splitlines()[0]
-        raise CourseError(
-            f"the copies of the lessons cannot be kept in {folder} ({reason}): "
-            "set COURSE_LAB_DIR to a folder that you can write"
-        ) from error
+        wrong = f"the copies of the lessons cannot be kept in {folder} ({reason})"
+        way_out = "set COURSE_LAB_DIR to a folder that you can write"
+        raise CourseError(f"{wrong}: {way_out}") from error
     return folder, said
 
 

@@ -53,10 +53,8 @@ def _file(name, include_top):
 
 def _from_package_or_download(name, builder, include_top, shape, megabytes, licence):
     if megabytes and not _downloaded(name, include_top):
-        print(
-            f"Downloading about {megabytes} MB of {name} weights (ImageNet) from "
-            f"storage.googleapis.com to Keras's cache (licence: {licence})"
-        )
+        what = f"Downloading about {megabytes} MB of {name} weights (ImageNet)"
+        print(f"{what} from storage.googleapis.com to Keras's cache (licence: {licence})")
     try:
         return builder(include_top=include_top, weights="imagenet", input_shape=shape)
     except Exception as error:
