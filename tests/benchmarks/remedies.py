@@ -51,7 +51,7 @@ NOT_WHOLE = (
 NOT_REMOVED = (
     "utils/base/folders.py",
     "whole_file",
-    "error above\n            partial.unlink()\n",
+    "error above\n            _remove(partial)\n",
     "error above\n            pass\n",
 )
 # What h5py and Keras raise goes through as it is.
@@ -83,8 +83,8 @@ REMEDIES = [
         "`kill -9` while drawing",
         [
             (
-                "utils/sources/drawn_pets.py",
-                "draw_all",
+                "utils/sources/drawing.py",
+                "draw_set",
                 'partial = folder.with_name(f".{folder.name}.seed{seed}")',
                 "partial = folder",
             )
@@ -109,8 +109,8 @@ REMEDIES = [
             (
                 "utils/base/folders.py",
                 "remove_stale_partials",
-                "if time.time() - partial.stat().st_mtime > older",
-                "if abs(time.time() - partial.stat().st_mtime) > older",
+                "if time.time() - partial.stat().st_mtime > 86_400",
+                "if abs(time.time() - partial.stat().st_mtime) > 86_400",
             )
         ],
         f"{CLASSROOM} -k clock",

@@ -146,8 +146,7 @@ def test_what_is_missing_is_made_where_the_data_shall_lie(home, monkeypatch):
     """In a folder that is not there yet, and then beside the first."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(home / "one" / "in another"))
     for name in ("drawn_pets", "drawn_signs"):
-        small = replace(registry.SOURCES[name], make=lambda folder: write_classes(folder))
-        monkeypatch.setitem(registry.SOURCES, name, small)
+        monkeypatch.setitem(registry.SOURCES, name, write_classes)
         assert datasets.load(name).folder == home / "one" / "in another" / name
 
 

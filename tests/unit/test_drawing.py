@@ -25,21 +25,25 @@ def test_what_cannot_be_drawn_or_written_is_said(tmp_path):
 
 
 def test_who_finishes_second_keeps_what_is_there(tmp_path):
-    for name in ("partial", "folder"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a").write_text(name)
-    with drawing.whole_set(tmp_path / "partial", tmp_path / "folder"):
-        pass
-    assert (tmp_path / "folder" / "a").read_text() == "folder"
-    assert not (tmp_path / "partial").exists()
-    with pytest.raises(OSError), drawing.whole_set(tmp_path / "nothing", tmp_path / "elsewhere"):
-        pass
+    folder, partial = tmp_path / "signs", tmp_path / ".signs.seed1"
+    for place in (partial, folder):
+        place.mkdir()
+        (place / "a").write_text(place.name)
+    drawing.draw_set(drawn_signs.draw, folder, 1, {})
+    assert (folder / "a").read_text() == "signs"
+    assert not partial.exists()
+    with pytest.raises(OSError):
+        drawing.draw_set(drawn_signs.draw, tmp_path / "elsewhere", 1, {})
 
 
-def test_who_is_overtaken_while_drawing_keeps_what_is_there(tmp_path):
-    partial, folder = tmp_path / "partial", tmp_path / "folder"
+def test_who_is_overtaken_while_drawing_keeps_what_is_there(tmp_path, monkeypatch):
+    folder, partial = tmp_path / "signs", tmp_path / ".signs.seed1"
     partial.mkdir()
-    with drawing.whole_set(partial, folder):
+
+    def draw_files(*_):
         partial.rename(folder)  # another lesson has finished
         raise FileNotFoundError("the file that was being written")
+
+    monkeypatch.setattr(drawing, "draw_files", draw_files)
+    drawing.draw_set(drawn_signs.draw, folder, 1, {"train": []})
     assert folder.is_dir() and not partial.exists()

@@ -49,12 +49,9 @@ def test_classes_that_are_easily_confused_are_drawn_differently():
         assert not np.array_equal(pixels(1, 0, 0, one), pixels(1, 0, 0, other))
 
 
-@pytest.mark.parametrize(
-    "bad", [(1, 0, 0, "cow"), (1, -1, 0, "stop"), (1, 0, 4, "stop"), (1, 0, 0, "stop", 8)]
-)
-def test_wrong_arguments_are_named(bad):
-    with pytest.raises(ValueError, match=r"cow.*no_entry|track must be ≥ 0, frame from 0 to 3"):
-        draw(*bad)
+def test_a_class_that_is_not_drawn_is_named():
+    with pytest.raises(ValueError, match=r"cow.*no_entry"):
+        draw(1, 0, 0, "cow")
 
 
 def test_counts_tracks_and_no_track_twice():

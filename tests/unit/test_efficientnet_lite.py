@@ -90,13 +90,3 @@ def test_weights_of_another_architecture_are_refused_and_nothing_changes(toy):
     with pytest.raises(ValueError, match="does not fit toy: it is of another architecture"):
         load_weights(toy, weights_path())
     assert all(map(np.array_equal, before, toy.get_weights()))
-
-
-def test_other_weights_are_not_taken_for_imagenets():
-    with pytest.raises(ValueError, match=r"'imagenet' or None, not 'a\.pth'"):
-        EfficientNetLite0(weights="a.pth")
-
-
-def test_other_class_counts_do_not_take_imagenets_top():
-    with pytest.raises(ValueError, match="another architecture"):
-        EfficientNetLite0(classes=10)

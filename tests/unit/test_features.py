@@ -227,7 +227,7 @@ def test_killed_half_way_the_next_run_is_right(home, pets_folder, lite, kind):
     )
     (left,) = folder.glob(".*.partial")
     os.utime(left, (0, 0))
-    assert remove_stale_partials(folder) == 1
+    remove_stale_partials(folder)
     assert sorted(p.suffix for p in folder.iterdir()) == [".npy", ".sha256"]
 
 
@@ -237,9 +237,9 @@ def test_a_file_that_is_being_written_is_not_removed(tmp_path):
     os.utime(tmp_path / ".old folder.partial", (0, 0))
     (tmp_path / ".old.partial.ipynb").touch()
     os.utime(tmp_path / ".old.partial.ipynb", (0, 0))
-    assert remove_stale_partials(tmp_path) == 2
+    remove_stale_partials(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [".young.partial"]
-    assert remove_stale_partials(tmp_path / "missing") == 0
+    remove_stale_partials(tmp_path / "missing")
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(home, tmp_path, toy):

@@ -1,6 +1,5 @@
 """Arrays that can be computed again, kept on disk under a name made of what they come from.
 
-`features` and `datasets` say what an array is made of; here it is written, checked and read back.
 Lesson 01 shows the effect: the second time, nothing is computed.
 """
 
@@ -21,49 +20,33 @@ from utils.base.folders import cache_dir, remove_stale_partials, whole_file
 
 
 def kept(
-    kind: str,
-    key: str,
-    shape: tuple[int, ...],
-    dtype: str,
-    compute: Callable[[], Iterable[np.ndarray]],
+    kind: str, key: str, shape: tuple, dtype: str, compute: Callable[[], Iterable[np.ndarray]]
 ) -> tuple[np.ndarray, bool]:
     """Read an array from the cache, or compute it piece by piece and keep it there.
 
     Args:
         kind: folder inside the cache, also the word used in messages, such as "features".
         key: names the content: equal keys promise equal arrays.
-        shape, dtype: of the whole array.
         compute: gives consecutive pieces along the first axis; called only if needed.
 
-    Returns:
-        The array, read from its file as needed (changing it changes your copy, not the file), and
-        whether it was there already. A damaged file is noticed and computed again.
-
-    Raises:
-        OSError: the disk is full, or will be, which is said before `compute` starts; or no folder
-            can be written.
-
-    Taught in lesson 01.
+    Returns the array, read from its file as needed (changing it changes your copy, not the file),
+    and whether it was there already. A damaged file is noticed and computed again. A disk that is
+    too full is said before `compute` starts.
     """
     folder = _usable_folder(kind)
     remove_stale_partials(folder)
     path = folder / f"{key}.npy"
-    values = _read(path)
-    found = values is not None
-    if not found:
-        _need_room(path, np.dtype(dtype).itemsize * math.prod(shape), kind)
-        _write(path, shape, np.dtype(dtype), compute)
-        values = np.load(path, mmap_mode="c")
-    return values, found
+    if (values := _read(path)) is not None:
+        return values, True
+    _need_room(path, np.dtype(dtype).itemsize * math.prod(shape), kind)
+    _write(path, shape, np.dtype(dtype), compute)
+    return np.load(path, mmap_mode="c"), False
 
 
 def pieces(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Give an array in pieces of `size` along its first axis, the last one shorter.
-
-    What is on disk is mapped anew for every piece, so that memory does not fill with what was
-    read; `make bench` measures it.
-    """
+    """Give an array in pieces of `size` along its first axis, the last one shorter."""
     for start in range(0, len(values), size):
+        # Mapped anew for every piece: memory does not fill with what was read (see `make bench`).
         on_disk = isinstance(values, np.memmap)
         whole = np.load(values.filename, mmap_mode="c") if on_disk else values
         yield whole[start : start + size]
@@ -93,11 +76,9 @@ def _private_folder():
     found = place.lstat()
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
     if hasattr(os, "getuid") and not mine:
-        raise PermissionError(
-            errno.EACCES,
-            f"{place} is not a folder that only you can use, so nothing is kept there: set "
-            "COURSE_CACHE_DIR to a folder of your own",
-        )
+        wrong = f"{place} is not a folder that only you can use, so nothing is kept there"
+        way_out = "set COURSE_CACHE_DIR to a folder of your own"
+        raise PermissionError(errno.EACCES, f"{wrong}: {way_out}")
     return place
 
 
@@ -105,11 +86,9 @@ def _need_room(path, size, kind):
     """Say before a long run, and not after, that its result will not fit."""
     free = shutil.disk_usage(path.parent).free
     if free < size:
-        raise OSError(
-            errno.ENOSPC,
-            f"{path.parent} has {free / 1e6:,.0f} MB free, but the {kind} need "
-            f"{size / 1e6:,.0f} MB: make room, or set COURSE_CACHE_DIR to another folder",
-        )
+        need = f"has {free / 1e6:,.0f} MB free, but the {kind} need {size / 1e6:,.0f} MB"
+        way_out = "make room, or set COURSE_CACHE_DIR to another folder"
+        raise OSError(errno.ENOSPC, f"{path.parent} {need}: {way_out}")
 
 
 def _write(path, shape, dtype, compute):

@@ -31,36 +31,32 @@ def _folder(variable, default):
 
 @contextmanager
 def whole_file(path: Path):
-    """Write a file that appears under its name only when it is complete.
+    """Write a file, or a folder of files, that appears under its name only when it is complete.
 
-    Args:
-        path: final name; its folder is made when missing.
-
-    Yields:
-        A temporary path beside it to write to. On an error it is removed and `path` is untouched.
-
-    Raises:
-        OSError: if the disk is full or the folder cannot be written, with a sentence saying so.
+    Yields a temporary path beside it to write to; its folder is made when missing. On an error it
+    is removed and `path` is untouched; a full disk or a missing right is said in one sentence.
     """
-    path = Path(path)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno is None:  # not from the disk: errors of `requests` are of this kind, too
+        # Not from the disk (errors of `requests` are of this kind, too), or of a file inside.
+        if error.errno is None or "could not write" in str(error):
             raise
         raise type(error)(error.errno, _explain(path, error)) from error
     finally:
         with suppress(OSError):  # it must not hide the error above
-            partial.unlink()
+            _remove(partial)
+
+
+def _remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _explain(path, error):
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
+    folder = next(folder for folder in path.parents if folder.exists())
     free = shutil.disk_usage(folder).free / 1e6
     return (
         f"could not write {path} ({error.strerror or error}; {free:,.0f} MB free): "
@@ -68,22 +64,9 @@ def _explain(path, error):
     )
 
 
-def remove_stale_partials(folder: Path, older_than_seconds: float = 86_400) -> int:
-    """Delete what killed runs left half-written in a folder; returns how many such things went.
-
-    Args:
-        folder: looked through, but not what is in its subfolders; may be missing.
-        older_than_seconds: younger ones may belong to a run that is still going on.
-    """
-    removed = 0
-    for partial in Path(folder).glob(".*.partial*"):
-        try:
-            if time.time() - partial.stat().st_mtime > older_than_seconds:
-                if partial.is_dir():
-                    shutil.rmtree(partial)
-                else:
-                    partial.unlink()
-                removed += 1
-        except OSError:  # another run was faster, or the folder is read-only
-            continue
-    return removed
+def remove_stale_partials(folder: Path) -> None:
+    """Delete what killed runs left in a folder; what is not a day old may be somebody's at work."""
+    for partial in folder.glob(".*.partial*"):
+        with suppress(OSError):  # another run was faster, or the folder is read-only
+            if time.time() - partial.stat().st_mtime > 86_400:
+                _remove(partial)

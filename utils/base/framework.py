@@ -1,7 +1,6 @@
 """TensorFlow and Keras, imported once and without TensorFlow's two start-up notes.
 
-The notes say that a fast CPU library is in use. They are written below Python, where no setting
-hides them, and would be the first thing a learner reads in every lesson.
+They are written below Python, where no setting hides them, and would open every lesson.
 """
 
 import os
@@ -37,10 +36,9 @@ tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.g
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Switch off a pipeline's self-tuning, which delays the end of an epoch; lesson 15.
+    """Switch off a pipeline's self-tuning; lesson 15.
 
-    In TensorFlow 2.21 a thread watches each pass, and rests 10 ms, then 20, then 40, and so on. The
-    end of the pass at times waits until that thread wakes: up to as long as the pass has taken.
+    Its thread rests 10 ms, then 20, 40, and so on, and at times the end of an epoch waits for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

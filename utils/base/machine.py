@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import platform
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +30,6 @@ def provenance() -> dict:
 
 def _processor():
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+        if found := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()):
+            return found[1].strip()
     return platform.processor() or "unknown"

@@ -25,18 +25,9 @@ def read(path: str | Path, image_size: tuple[int, int] | None = None) -> np.ndar
     first frame is taken; the camera's rotation mark (EXIF) is applied. Resizing squeezes to the
     wanted size, bilinear with antialiasing, as the sources of this course do.
 
-    Args:
-        path: the file.
-        image_size: (height, width) in pixels, or None to keep the picture's own.
-
-    Returns:
-        uint8 array (height, width, 3), RGB, 0–255.
-
-    Raises:
-        PictureError: the file is missing, not a picture, cut short, or larger than Pillow's
-            limit of 179 megapixels (10,000 × 10,000 pixels are read).
-
-    Taught in lesson 00.
+    `image_size` is (height, width) in pixels, or None to keep the picture's own. Returns a uint8
+    array (height, width, 3), RGB, 0–255. Raises PictureError: the file is missing, not a picture,
+    cut short, or above Pillow's 179 megapixels. Taught in lesson 00.
     """
     try:
         with Image.open(path) as image:
@@ -67,12 +58,8 @@ def _convert(image, image_size):
 
 
 def write(path: Path, image: Image.Image) -> None:
-    """Write a picture as JPEG or PNG, by its ending, whole or not at all; lesson 00.
-
-    Raises:
-        OSError: if the disk is full. Pillow itself does not notice when only a part fits.
-    """
-    content = io.BytesIO()
+    """Write a picture as JPEG or PNG, by its ending, whole or not at all; lesson 00."""
+    content = io.BytesIO()  # Pillow itself does not notice when only a part fits on a disk
     kind, options = {".jpg": ("JPEG", {"quality": 92}), ".png": ("PNG", {})}[path.suffix]
     image.save(content, kind, **options)
     with whole_file(path) as partial:

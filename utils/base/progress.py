@@ -7,14 +7,7 @@ from tqdm import tqdm
 
 
 def bar(steps: Iterable | None = None, **options) -> tqdm:
-    """Show how far a long work is, in one line that goes when it is done.
-
-    In a notebook the line is ordinary output: what goes to the error stream is painted red there,
-    and the paint stays. A command keeps its output clean and uses the error stream.
-
-    Args:
-        steps: what to go through; none if the bar is moved by its `update`.
-        options: of `tqdm.tqdm`, such as `total` and `desc`.
-    """
+    """Show in one line how far a long work is; without `steps`, as `update` says."""
+    # In a notebook what goes to the error stream is painted red, and the paint stays.
     shown_on = sys.stdout if "ipykernel" in sys.modules else sys.stderr
     return tqdm(steps, leave=False, file=shown_on, **options)

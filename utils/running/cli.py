@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.base.folders import cache_dir, data_dir
+from utils.base.folders import cache_dir
 from utils.running.profiles import CourseError
 
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 good, 1 not as wanted, 2 an error."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command is None:
+    if options.action is None:
         parser.print_help()
         return 2
     try:
@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m utils.course", description=__doc__)
-    commands = parser.add_subparsers(dest="command")
+    parser.set_defaults(action=None)
+    commands = parser.add_subparsers()
 
     def command(name, action, text):
         added = commands.add_parser(name, help=text)
@@ -38,6 +39,7 @@ def _parser():
 
     command("check", _check, "what is installed, and what works without a network")
     command("licences", _licences, "of all packages, weights and data sets")
+    command("readme", _readme, "bring README and the page of results up to date")
     run = command("run", _run, "run lessons and show what they measured")
     run.add_argument("lessons", nargs="*", help="beginnings of names, such as 02; none: the core")
     run.add_argument("--profile", default="drawn")
@@ -59,24 +61,21 @@ def _parser():
     head.add_argument("--batch_size", type=int, default=64)
     head.add_argument("--learning_rate", type=float, default=1e-2)
     head.add_argument("--seed", type=int, default=1)
-    command("readme", _readme, "bring README and the page of results up to date")
     return parser
 
 
 def _check(options):
-    from utils.running.environment import report
+    from utils.running import environment
 
-    text, good = report()
+    text, good = environment.report()
     print(text)
-    if not good:
-        print("Some packages differ: run `pip install --no-deps -r requirements.lock`")
-        return 1
+    return not good
 
 
 def _licences(options):
-    from utils.running.environment import licences
+    from utils.running import environment
 
-    print(licences())
+    print(environment.licences())
 
 
 def _run(options):
@@ -84,7 +83,6 @@ def _run(options):
 
     chosen, runs = lessons.choose(options.lessons), []
     given = {lesson: profiles.parameters(lesson, options.profile) for lesson in chosen}
-    data_dir().mkdir(parents=True, exist_ok=True)
     for number, lesson in enumerate(chosen, 1):
         position = f"{number}/{len(chosen)}"
         runs.append(lessons.run(lesson, options.profile, options.cell_timeout, position))
@@ -94,23 +92,13 @@ def _run(options):
             results.store({lesson: runs[-1].entry}, options.profile)
             if not given[lesson]:
                 pages.store_outputs(runs[-1].notebook, runs[-1].entry)
-    print(_table(runs))
-
-
-def _table(runs):
-    rows = [("lesson", "headline number", "", "seconds", "notebook (its HTML copy lies beside it)")]
+    row = "{:34}{:36}{:7}{:15}{}".format
+    print(row("lesson", "headline number", "", "seconds", "notebook (beside it an HTML copy)"))
     for run in runs:
-        name = run.entry["headline"]
-        seconds = f"{run.entry['seconds']:.0f}" + (" (earlier)" if run.skipped else "")
-        value = run.entry["numbers"][name]
-        shown = os.path.relpath(run.notebook)
-        rows.append((run.lesson, name.replace("_", " "), f"{value:.3f}", seconds, shown))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+        name, where = run.entry["headline"], os.path.relpath(run.notebook)
+        value, seconds = run.entry["numbers"][name], f"{run.entry['seconds']:.0f}"
+        seconds += " (earlier)" if run.skipped else ""
+        print(row(run.entry["lesson"], name.replace("_", " "), f"{value:.3f}", seconds, where))
 
 
 def _lab(options):
@@ -129,7 +117,6 @@ def _lab(options):
         # No news fetched or asked about, no updates looked for: nothing leaves unasked.
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        # What goes to a kernel and back is encrypted, where ZeroMQ can do that.
         f"--MappingKernelManager.transport_encryption={encryption()}",
     ]
     return subprocess.call([sys.executable, "-m", "jupyter", "lab", *settings, *options.options])
@@ -142,9 +129,8 @@ def _bottleneck(options):
     from utils import bottleneck  # slow: a wrong name has been said by now
 
     folder = options.output or cache_dir() / "bottleneck"
-    for path in bottleneck.write(
-        data, options.network, folder, options.per_class, options.image_size
-    ):
+    how = (options.network, folder, options.per_class, options.image_size)
+    for path in bottleneck.write(data, *how):
         shape = bottleneck.read(path).features.shape
         print(f"{os.path.relpath(path)}  {' × '.join(map(str, shape))}")
 
@@ -159,9 +145,8 @@ def _train_head(options):
 
     train, validation = map(bottleneck.read, (options.training_file, options.validation_file))
     keras.utils.set_random_seed(options.seed)
-    model, history, accuracy = train_head(
-        train, validation, options.epochs, options.batch_size, options.learning_rate, verbose=2
-    )
+    how = (options.epochs, options.batch_size, options.learning_rate)
+    model, history, accuracy = train_head(train, validation, *how, verbose=2)
     stem = options.training_file.with_suffix("")
     head, curve = (stem.with_name(stem.name + end) for end in ("_head.keras", "_curve.png"))
     model.save(head)

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from utils.base.folders import ROOT, cache_dir, whole_file
@@ -25,21 +26,14 @@ _DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one 
 
 
 def lab_dir(profile: str) -> Path:
-    """Folder of a profile's copies: in `COURSE_LAB_DIR`, else in `data/lab` of the repository.
-
-    Not in `COURSE_DATA_DIR`: that may be a disk that a whole classroom shares.
-    """
+    """Folder of a profile's copies; not in `COURSE_DATA_DIR`, which a classroom may share."""
     return Path(os.environ.get("COURSE_LAB_DIR") or ROOT / "data" / "lab").absolute() / profile
 
 
 def prepare(profile: str) -> tuple[Path, list[str]]:
     """Copy all lessons, without outputs and with a profile's parameters, and write the start page.
 
-    Returns:
-        The folder, and a sentence for each copy that is not of the lesson's newest version.
-
-    Raises:
-        CourseError: an unknown profile, a wrong parameter, or a folder that cannot be written.
+    Returns the folder, and a sentence for each copy that is not of the lesson's newest version.
     """
     folder = lab_dir(profile)
     fresh = {lesson: _fresh(lesson, profiles.parameters(lesson, profile)) for lesson in lessons()}
@@ -53,10 +47,9 @@ def prepare(profile: str) -> tuple[Path, list[str]]:
         _write(folder / START, _start_page(fresh, profile, folder, said))
     except OSError as error:
         reason = (error.strerror or str(error)).splitlines()[0]
-        raise CourseError(
-            f"the copies of the lessons cannot be kept in {folder} ({reason}): "
-            "set COURSE_LAB_DIR to a folder that you can write"
-        ) from error
+        wrong = f"the copies of the lessons cannot be kept in {folder} ({reason})"
+        way_out = "set COURSE_LAB_DIR to a folder that you can write"
+        raise CourseError(f"{wrong}: {way_out}") from error
     return folder, said
 
 
@@ -89,7 +82,7 @@ def _renew(folder, lesson, notebook, put):
 
 def _put(path, notebook, newest, put):
     """Write a lesson to a file in which nobody has worked; returns whether that was so."""
-    there = _digest_of(path)
+    there = _digest_of(path) if path.exists() else None
     if there not in (None, newest, put.get(path.name)):
         return False
     if there != newest:
@@ -104,9 +97,7 @@ def _digest(notebook):
 
 
 def _digest_of(path):
-    """The digest of what is in a file now; None if there is no file."""
-    if not path.exists():
-        return None
+    """The digest of what is in a file now."""
     try:
         return _digest(json.loads(path.read_text("utf-8")))
     except (ValueError, KeyError, TypeError):
@@ -114,11 +105,10 @@ def _digest_of(path):
 
 
 def _read_manifest(folder):
-    try:
-        put = json.loads((folder / _MANIFEST).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        put = {}
-    return put if isinstance(put, dict) else {}  # damaged: then every copy counts as changed
+    with suppress(FileNotFoundError, ValueError):
+        if isinstance(put := json.loads((folder / _MANIFEST).read_text("utf-8")), dict):
+            return put
+    return {}  # missing or damaged: then every copy counts as changed
 
 
 def _write(path, text):
@@ -135,25 +125,19 @@ def opening(notebook: dict) -> tuple[str, str, str]:
 
 
 def _start_page(notebooks, profile, folder, said):
-    rows = {"core": [], "deeper": []}
+    rows = {"core": "", "deeper": ""}
     for lesson, notebook in notebooks.items():
         title, answer, time = opening(notebook)
         time = time.replace(" ", "\N{NO-BREAK SPACE}")
         cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
-        rows["core" if lesson < "1" else "deeper"].append(f"| {' | '.join(cells)} |")
-    others = sorted(path.stem for path in profiles.PROFILES.glob("*.yaml"))
-    others = [name for name in others if name not in (profile, "smoke")]
+        rows["core" if lesson < "1" else "deeper"] += f"| {' | '.join(cells)} |\n"
+    others = {path.stem for path in profiles.PROFILES.glob("*.yaml")} - {profile, "smoke"}
+    others = "\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in sorted(others))
+    new = "".join(f"\n> **New version.** {sentence}.\n" for sentence in said)
+    places = {"folder": folder, "root": ROOT, "python": sys.executable}
+    known = {"profile": profile, "about": _about(profile), "new": new, "others": others}
     text = (JUPYTERLAB / "start.md").read_text("utf-8")
-    return text.format(
-        profile=profile,
-        about=_about(profile),
-        new="".join(f"\n> **New version.** {sentence}.\n" for sentence in said),
-        **{part: "\n".join(lines) for part, lines in rows.items()},
-        others="\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in others),
-        folder=folder,
-        root=ROOT,
-        python=sys.executable,
-    )
+    return text.format(**known, **places, **{part: row[:-1] for part, row in rows.items()})
 
 
 def _about(profile):
@@ -165,10 +149,9 @@ def _about(profile):
 
 def _done(lesson, profile):
     """The headline number of a learner's own last run, "" if there is none."""
-    try:
-        path = cache_dir() / "results" / profile / f"{lesson}.json"
+    path = cache_dir() / "results" / profile / f"{lesson}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
         entry = json.loads(path.read_text("utf-8"))
         name = entry["headline"]
         return f"✓ {name.replace('_', ' ')} {entry['numbers'][name]:.3f}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return ""

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 from utils.backbones import BACKBONES, available_offline
 from utils.base.folders import ROOT, cache_dir, data_dir, weights_dir
-from utils.sources.registry import SOURCES
+from utils.sources.registry import ARCHIVES, LICENCES, SOURCES
 
 
 def wanted(extras: bool = False) -> dict[str, str]:
@@ -32,11 +32,7 @@ def installed(name: str) -> str:
 
 
 def report() -> tuple[str, bool]:
-    """Describe packages, machine, backbones and data sets; lesson 00.
-
-    Returns:
-        (text, whether every package that lessons need has the wanted version).
-    """
+    """Describe packages, machine, backbones and data sets, and say whether all needed is there."""
     needed = {name: installed(name) == version for name, version in wanted().items()}
     lines = ["Packages (installed, wanted)"]
     for name, version in (wanted() | wanted(extras=True)).items():
@@ -44,27 +40,27 @@ def report() -> tuple[str, bool]:
         word = "ok " if found == version else "BAD" if found or name in needed else "-  "
         use = "" if name in needed or found else "  not installed (only tests and lesson 15 use it)"
         lines.append(f"  {word} {name:34} {found or 'missing':10} {version}{use}")
+    if not all(needed.values()):
+        lines.append("Some packages differ: run `pip install --no-deps -r requirements.lock`")
     memory, data = psutil.virtual_memory(), data_dir()
     data.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(data).free
+    sizes = (memory.total, memory.available, shutil.disk_usage(data).free)
+    size, left, free = (f"{number / 1e9:.0f} GB" for number in sizes)
     lines += [
         "Machine",
-        f"  {psutil.cpu_count()} cores, {memory.total / 1e9:.0f} GB memory "
-        f"({memory.available / 1e9:.0f} GB free), {free / 1e9:.0f} GB disk free",
+        f"  {psutil.cpu_count()} cores, {size} memory ({left} free), {free} disk free",
         f"  data {data}\n  cache {cache_dir()}\n  weights {weights_dir()}",
         "Backbones and data sets without a network",
     ]
     places = {name: available_offline(name) for name in BACKBONES}
-    for name, source in SOURCES.items():
-        drawn = "" if source.network else "is drawn when first used"
+    for name in SOURCES:
+        drawn = "" if name in ARCHIVES else "is drawn when first used"
         places[name] = "on disk" if (data / name).is_dir() else drawn
-    lines += [
-        f"  {'yes' if where else 'no ':3} {name:20} {where}" for name, where in places.items()
-    ]
+    lines += [f"  {'yes' if at else 'no ':3} {name:20} {at}" for name, at in places.items()]
     return "\n".join(lines), all(needed.values())
 
 
-def locked(path: str = "requirements.lock") -> dict[str, str]:
+def locked(path: str) -> dict[str, str]:
     """Read every pin of a lock: name → version."""
     text = (ROOT / path).read_text("utf-8")
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
@@ -73,20 +69,20 @@ def locked(path: str = "requirements.lock") -> dict[str, str]:
 def licences() -> str:
     """List the licence of every installed package of the locks, of weights and of data sets."""
     lines = ["Packages, as they state it"]
-    for name, version in (locked() | locked("tests/requirements.lock")).items():
+    pins = locked("requirements.lock") | locked("tests/requirements.lock")
+    for name, version in pins.items():
         if installed(name):
             lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
     lines.append("Weights, trained on ImageNet, whose own terms are for research")
     lines += [f"  {name:34} {backbone.licence}" for name, backbone in BACKBONES.items()]
     lines.append("Data sets")
-    lines += [f"  {name:34} {source.licence}" for name, source in SOURCES.items()]
+    lines += [f"  {name:34} {licence}" for name, licence in LICENCES.items()]
     return "\n".join(lines)
 
 
 def _licence(metadata):
     """Packages say it in three places; the newest one first."""
-    marked = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License :: OSI")]
-    text = (metadata.get("License") or "").strip().split("\n")[0]
+    marked = [c for c in metadata.get_all("Classifier", []) if c.startswith("License :: OSI")]
     stated = metadata.get("License-Expression") or ", ".join(c.split(" :: ")[-1] for c in marked)
-    stated = stated or text
+    stated = stated or metadata.get("License", "").strip().split("\n")[0]
     return stated if stated not in ("", "UNKNOWN") else "see the file LICENSE in the package"

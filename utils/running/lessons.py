@@ -1,7 +1,4 @@
-"""The lessons in their order, and running one headlessly: never twice for the same inputs.
-
-What is slow to import waits until a lesson is run, so that a wrong word is answered at once.
-"""
+"""The lessons in their order, and running one headlessly: never twice for the same inputs."""
 
 import hashlib
 import json
@@ -20,7 +17,6 @@ from utils.running.profiles import NOTEBOOKS, CourseError, default_parameters, p
 class Run:
     """An executed lesson: where it lies and what it measured."""
 
-    lesson: str
     notebook: Path
     html: Path
     entry: dict  # what `results.record` wrote, with seconds added
@@ -33,20 +29,13 @@ def lessons() -> list[str]:
 
 
 def choose(wanted: list[str]) -> list[str]:
-    """Turn beginnings of lesson names ("02") into names; none means the core, 00 to 09.
-
-    Raises:
-        CourseError: for a beginning that no lesson, or more than one, has.
-    """
-    if not wanted:
-        return [lesson for lesson in lessons() if lesson.startswith("0")]
-    chosen = []
+    """Turn beginnings of lesson names ("02") into names; none means the core, 00 to 09."""
+    chosen = [] if wanted else [lesson for lesson in lessons() if lesson.startswith("0")]
     for start in wanted:
         found = [lesson for lesson in lessons() if lesson.startswith(start)]
         if len(found) != 1:
-            raise CourseError(
-                f"{start!r} names {len(found)} lessons; there are {', '.join(lessons())}"
-            )
+            known = ", ".join(lessons())
+            raise CourseError(f"{start!r} names {len(found)} lessons; there are {known}")
         chosen += found
     return chosen
 
@@ -66,27 +55,16 @@ def encryption() -> str:
 def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") -> Run:
     """Execute a lesson with a profile's parameters, unless that has been done already.
 
-    Args:
-        lesson: its name without ending.
-        profile: name of a file in `notebooks/profiles`.
-        cell_timeout: seconds a cell may take.
-        position: shown before the progress bar, such as "1/5".
-
-    Returns:
-        Where the executed notebook and its HTML copy lie, and what was measured.
-
-    Raises:
-        CourseError: a wrong parameter, or a cell that failed: which one and why.
+    A cell may take `cell_timeout` seconds. A cell that failed is a CourseError: which one and why.
     """
-    import nbformat
+    import nbformat  # slow, so not before a wrong word has been answered
 
-    given = parameters(lesson, profile)
-    folder = runs_dir(profile)
+    given, folder = parameters(lesson, profile), runs_dir(profile)
     output, page = folder / f"{lesson}.ipynb", folder / f"{lesson}.html"
     code, pictures = _code(lesson, given), _pictures(lesson, given)
     done = _read_entry(output, _fingerprint(code, pictures))
     if done is not None and page.exists():
-        return Run(lesson, output, page, done, skipped=True)
+        return Run(output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale_partials(folder)
     partial = folder / f".{lesson}.{uuid.uuid4().hex[:8]}.partial.ipynb"  # others may run it, too
@@ -102,7 +80,7 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     with whole_file(output) as temporary:
         nbformat.write(notebook, temporary)
     partial.unlink()
-    return Run(lesson, output, page, entry, skipped=False)
+    return Run(output, page, entry, skipped=False)
 
 
 def _execute(lesson, given, partial, cell_timeout, title):
@@ -114,17 +92,11 @@ def _execute(lesson, given, partial, cell_timeout, title):
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     failed = partial.with_name(f"{lesson}.failed.ipynb")
+    how = {"kernel_name": "python3", "cwd": NOTEBOOKS, "execution_timeout": cell_timeout}
+    how["config"] = Config({"KernelManager": {"transport_encryption": encryption()}})
+    source = NOTEBOOKS / f"{lesson}.ipynb"
     try:
-        papermill.execute_notebook(
-            NOTEBOOKS / f"{lesson}.ipynb",
-            partial,
-            given,
-            kernel_name="python3",
-            cwd=NOTEBOOKS,
-            execution_timeout=cell_timeout,
-            progress_bar={"desc": title},
-            config=Config({"KernelManager": {"transport_encryption": encryption()}}),
-        )
+        papermill.execute_notebook(source, partial, given, progress_bar={"desc": title}, **how)
     except Exception as error:
         with suppress(FileNotFoundError):
             os.replace(partial, failed)
@@ -139,9 +111,9 @@ def _code(lesson, given):
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
     for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]:
         digest.update(pages.MINUTES.sub("", "".join(cell["source"])).encode())
-    helpers = sorted(ROOT.glob("utils/**/*.py"))
-    not_deciding = [ROOT / "utils" / "course.py", *ROOT.glob("utils/running/*.py")]
-    for path in [*(p for p in helpers if p not in not_deciding), ROOT / "requirements.lock"]:
+    not_deciding = {ROOT / "utils" / "course.py", *ROOT.glob("utils/running/*.py")}
+    helpers = sorted(set(ROOT.glob("utils/**/*.py")) - not_deciding)
+    for path in [*helpers, ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -155,11 +127,8 @@ def _pictures(lesson, given):
         # As `datasets.load` finds them: a name in the data folder, or the path of a folder.
         folders = data_dir() / name, NOTEBOOKS / Path(name).expanduser()
         for folder in filter(Path.is_dir, folders):
-            stamps = sorted(
-                (str(path), (stat := path.stat()).st_size, stat.st_mtime_ns)
-                for path in folder.rglob("*")
-                if path.is_file()
-            )
+            files = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+            stamps = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]
             found[str(folder)] = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
     return found
 
@@ -179,18 +148,10 @@ def _read_entry(output, fingerprint):
 def _harvest(lesson, notebook):
     from utils.results import MIME
 
-    found = [
-        output.data[MIME]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if MIME in output.get("data", {})
-    ]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    found = [output.data[MIME] for output in outputs if MIME in output.get("data", {})]
     if len(found) != 1 or found[0]["lesson"] != lesson:
-        raise CourseError(
-            f"{lesson} must record its results exactly once, but did {len(found)} times"
-        )
+        raise CourseError(f"{lesson} must record its results exactly once, not {len(found)} times")
     seconds = [cell.metadata.get("papermill", {}).get("duration") or 0 for cell in notebook.cells]
-    return found[0] | {
-        "seconds": round(sum(seconds), 1),
-        "longest_cell_seconds": round(max(seconds), 1),
-    }
+    longest, seconds = round(max(seconds), 1), round(sum(seconds), 1)
+    return found[0] | {"seconds": seconds, "longest_cell_seconds": longest}

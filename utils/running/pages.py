@@ -27,23 +27,19 @@ _PAGE = """{% extends "lab/index.html.j2" %}
 
 def clean(notebook) -> None:
     """Keep what is left on the screen: no overwritten progress bars, one copy of each figure."""
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        streams, kept = {}, []
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        streams = {}
         for output in cell.outputs:
-            if output.output_type == "stream" and output.name in streams:
-                streams[output.name].text += output.text  # one text for each stream of a cell
-                continue
-            if output.output_type == "stream":
-                streams[output.name] = output
-            if "image/png" in output.get("data", {}):
+            if output.output_type == "stream":  # one text for each stream of a cell
+                first = streams.setdefault(output.name, output)
+                if first is not output:
+                    first.text, output.text = first.text + output.text, ""
+            elif "image/png" in output.get("data", {}):
                 output.data.pop("text/html", None)  # the twin for JupyterLab
-            kept.append(output)
         for stream in streams.values():
             # What a carriage return wrote over was never meant to stay.
             stream.text = "\n".join(line.split("\r")[-1] for line in stream.text.split("\n"))
-        cell.outputs = [output for output in kept if output.get("text", "shown").strip()]
+        cell.outputs = [output for output in cell.outputs if output.get("text", "shown").strip()]
 
 
 def to_html(notebook, title: str) -> str:
@@ -60,24 +56,15 @@ def to_html(notebook, title: str) -> str:
             if "image/png" in output.get("data", {}):  # the exporter would drop its text
                 alt = output.metadata.get("image/png", {}).get("alt", "")
                 output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
-    page, _ = HTMLExporter(
-        embed_images=True, extra_loaders=[DictLoader({"page": _PAGE})], template_file="page"
-    ).from_notebook_node(shown)
-    return page
+    loaders = [DictLoader({"page": _PAGE})]
+    exporter = HTMLExporter(embed_images=True, extra_loaders=loaders, template_file="page")
+    return exporter.from_notebook_node(shown)[0]
 
 
-def store_outputs(executed: Path, entry: dict) -> Path:
+def store_outputs(executed: Path, entry: dict) -> None:
     """Put the outputs of a run with default parameters, and its minutes, into the lesson's file.
 
-    Args:
-        executed: the notebook as it was run.
-        entry: what the run recorded, with its seconds.
-
-    Returns:
-        The path of the lesson.
-
-    Raises:
-        CourseError: if the run had other parameters: then its cells are not the lesson's.
+    Raises CourseError if the run had other parameters: then its cells are not the lesson's.
     """
     import nbformat
 
@@ -94,11 +81,6 @@ def store_outputs(executed: Path, entry: dict) -> Path:
     minutes = readme.minutes(entry)
     said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
     lesson.cells[0].source = MINUTES.sub(said, lesson.cells[0].source)
-    lesson.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {**KERNEL, "display_name": "Python 3"},
-            "language_info": {"name": "python"},
-        }
-    )
+    about = {"kernelspec": KERNEL | {"display_name": "Python 3"}}
+    lesson.metadata = nbformat.from_dict(about | {"language_info": {"name": "python"}})
     nbformat.write(lesson, path)
-    return path

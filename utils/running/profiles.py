@@ -1,7 +1,6 @@
-"""Profiles: named sets of parameters for the lessons, and strict about what a lesson does not have.
+"""Profiles: named sets of parameters for the lessons; a typing error in one is said at once.
 
-Papermill takes any parameter and only warns of one that no cell knows: a typing error would go
-unnoticed. Only light imports here, so that an error comes at once.
+Papermill takes any parameter and only warns of one that no cell knows. Only light imports here.
 """
 
 import ast
@@ -20,11 +19,7 @@ class CourseError(RuntimeError):
 
 
 def parameters(lesson: str, profile: str) -> dict:
-    """Read the parameters a profile gives a lesson, refusing any the lesson does not have.
-
-    Raises:
-        CourseError: an unknown profile, lesson, parameter, or a value of another type.
-    """
+    """Read the parameters a profile gives a lesson; what does not fit it is a CourseError."""
     path = PROFILES / f"{profile}.yaml"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
@@ -39,29 +34,20 @@ def parameters(lesson: str, profile: str) -> dict:
     given, defaults = sections.get(lesson) or {}, default_parameters(lesson)
     for name, value in given.items():
         if name not in defaults:
-            raise CourseError(
-                f"{path.name} sets {name!r} for {lesson}, which has only {', '.join(defaults)}"
-            )
-        if type(value) is not type(defaults[name]):
-            raise CourseError(
-                f"{path.name} sets {name} of {lesson} to {value!r}, "
-                f"but it must be a {type(defaults[name]).__name__}"
-            )
+            wrong = f"{name!r} for {lesson}, which has only {', '.join(defaults)}"
+            raise CourseError(f"{path.name} sets {wrong}")
+        if type(value) is not type(wanted := defaults[name]):
+            wrong = f"{name} of {lesson} to {value!r}, but it must be a {type(wanted).__name__}"
+            raise CourseError(f"{path.name} sets {wrong}")
     return given
 
 
 def default_parameters(lesson: str) -> dict:
-    """Read the literals in the cell tagged `parameters`: name → value.
-
-    Raises:
-        CourseError: without exactly one such cell, or when it holds more than NAME = literal.
-    """
+    """Read the literals in the one cell tagged `parameters`: name → value."""
     cells = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise CourseError(
-            f"{lesson} must have exactly one cell tagged parameters, not {len(tagged)}"
-        )
+    if (count := len(tagged)) != 1:
+        raise CourseError(f"{lesson} must have exactly one cell tagged parameters, not {count}")
     return {name: value for name, (value, _) in _literals(lesson, tagged[0]["source"]).items()}
 
 
@@ -75,11 +61,9 @@ def set_parameters(lesson: str, source: str, given: dict) -> str:
     for name in sorted(given, key=lambda name: -places[name].lineno):  # from below: lines may go
         node, value = places[name], given[name]
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-        first, last = lines[node.lineno - 1], lines[node.end_lineno - 1]
-        # Python counts bytes.
-        before = first.encode()[: node.col_offset].decode()
-        after = last.encode()[node.end_col_offset :].decode()
-        lines[node.lineno - 1 : node.end_lineno] = [before + text + after]
+        first, last = lines[node.lineno - 1].encode(), lines[node.end_lineno - 1].encode()
+        before, after = first[: node.col_offset], last[node.end_col_offset :]  # Python counts bytes
+        lines[node.lineno - 1 : node.end_lineno] = [before.decode() + text + after.decode()]
     return "\n".join(lines)
 
 

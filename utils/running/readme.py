@@ -5,7 +5,6 @@ The prose stands in the pages: README.md holds markers, between which something 
 """
 
 import math
-import re
 
 import jinja2
 import matplotlib
@@ -20,7 +19,7 @@ MISSING = "–"
 
 # What the book prints after its last step, on 1,000 test pictures: F. Chollet, Deep Learning with
 # Python, first edition (2017), notebook 5.3.
-BOOK_TEST_ACCURACY, BOOK_TEST_PICTURES = 0.968, 1000
+BOOK = checks.with_interval(0.968, 1000)
 
 
 def write() -> None:
@@ -32,51 +31,31 @@ def write() -> None:
 
 
 def fill(readme: str) -> str:
-    """Give README's text with what stands between its markers made anew.
-
-    Raises:
-        ValueError: if a marker is missing.
-    """
-    makers = {"result": result_table, "lessons": lessons_table, "minutes": core_minutes}
-    for name, make in makers.items():
-        pattern = rf"(<!-- {name} -->).*?(<!-- /{name} -->)"
-        readme, found = re.subn(
-            pattern, lambda m, make=make: m[1] + make() + m[2], readme, flags=re.DOTALL
-        )
-        if found != 1:
-            raise ValueError(f"README must hold the marker <!-- {name} --> exactly once")
+    """Give README's text with what stands between its markers made anew."""
+    made = {"result": result_table(), "lessons": lessons_table(), "minutes": core_minutes()}
+    for name, text in made.items():
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if (readme.count(start), readme.count(end)) != (1, 1):
+            raise ValueError(f"README must hold the markers {start} and {end} exactly once")
+        before, after = readme.split(start)[0], readme.split(end)[1]
+        readme = before + start + text + end + after
     return readme
 
 
 def page(template: str) -> str:
-    """Give the page of results: its template, filled from the record.
-
-    Raises:
-        jinja2.UndefinedError: if the template names a number that a record does not have.
-    """
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
+    """Give the page of results: its template, filled from the record."""
+    strict = {"undefined": jinja2.StrictUndefined}  # a number that a record has not is an error
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, **strict)
     environment.filters["duration"] = duration
-    return environment.from_string(template).render(
-        stored=results.load_stored,
-        numbers=numbers,
-        value=value,
-        accuracy=accuracy,
-        lesson=lesson_link,
-        book=checks.with_interval(BOOK_TEST_ACCURACY, BOOK_TEST_PICTURES),
-    )
-
-
-# -- what the template may ask for
+    known = {"stored": results.load_stored, "numbers": numbers, "value": value}
+    known |= {"accuracy": accuracy, "lesson": lesson_link, "book": BOOK}
+    return environment.from_string(template).render(known)
 
 
 def numbers(record: str, start: str) -> dict:
     """Give the numbers of the record's entry whose name begins so; {} if it has none."""
-    for name, entry in results.load_stored(record).items():
-        if name.startswith(start):
-            return entry["numbers"]
-    return {}
+    stored = results.load_stored(record)
+    return next((stored[name]["numbers"] for name in stored if name.startswith(start)), {})
 
 
 def value(record: str, start: str, name: str, form: str = ".3f") -> str:
@@ -88,11 +67,7 @@ def value(record: str, start: str, name: str, form: str = ".3f") -> str:
 def accuracy(record: str, start: str, name: str, pictures: str = "") -> str:
     """Write an accuracy with its interval, or a dash where it has not been measured.
 
-    Args:
-        record: name of a file in `notebooks/results`, without ending.
-        start: how the entry's name begins, such as "04".
-        name: of the accuracy.
-        pictures: of their count; by default that of the split which the accuracy's name names.
+    `pictures` is the name of their count; by default that of the split that the name tells.
     """
     found = numbers(record, start)
     if name not in found:
@@ -119,19 +94,13 @@ def minutes(entry: dict) -> int:
     return math.ceil(entry["seconds"] / 60)
 
 
-# -- what stands between README's markers, and its figure
-
-
 def result_table() -> str:
     """Write README's one result: the book's figure and the course's, on photographs."""
-    printed = checks.with_interval(BOOK_TEST_ACCURACY, BOOK_TEST_PICTURES)
+    ours = accuracy("book", "04", "test_accuracy")
     return _table(
         ["cats and dogs, 2,000 photographs to train on, VGG16", "test accuracy, 95 % interval"],
-        ["the book: 30 epochs with a frozen base, 100 of fine-tuning", printed],
-        [
-            "this course: a few epochs of each (lesson 04, profile `book`)",
-            accuracy("book", "04", "test_accuracy"),
-        ],
+        ["the book: 30 epochs with a frozen base, 100 of fine-tuning", BOOK],
+        ["this course: a few epochs of each (lesson 04, profile `book`)", ours],
     )
 
 
@@ -158,12 +127,8 @@ def _table(head, *rows):
 
 def arc() -> plots.Picture:
     """Draw the way from guessing to fine-tuning, from the record of the default profile."""
-    steps = {
-        "00": "small network from scratch",
-        "02": "dense head",
-        "03": "frozen base with augmentation",
-        "04": "last blocks fine-tuned",
-    }
+    steps = {"00": "small network from scratch", "02": "dense head"}
+    steps |= {"03": "frozen base with augmentation", "04": "last blocks fine-tuned"}
     accuracies, pictures = {"guessing": 0.5}, [500]
     for start, text in steps.items():
         found = numbers("drawn", start)

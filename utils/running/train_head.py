@@ -4,32 +4,16 @@ from utils import bottleneck, checks
 from utils.base.framework import keras, layers
 
 
-def train_head(
-    train: bottleneck.Pack,
-    validation: bottleneck.Pack,
-    epochs: int = 50,
-    batch_size: int = 64,
-    learning_rate: float = 1e-2,
-    verbose: int = 0,
-) -> tuple[keras.Model, dict[str, list[float]], float]:
-    """Train a softmax on a pack, and judge it on another after each epoch.
+def train_head(train, validation, epochs=50, batch_size=64, learning_rate=1e-2, verbose=0):
+    """Train a softmax on a `bottleneck.Pack`, and judge it on another after each epoch.
 
-    Returns:
-        The head (feature maps to probabilities), its history, the last validation accuracy.
-
-    Raises:
-        bottleneck.PackError: packs that do not belong together.
+    Returns the head (feature maps to probabilities), its history, the last validation accuracy.
     """
     bottleneck.match(train, validation)
-    head = keras.Sequential(
-        [
-            keras.Input(train.features.shape[1:]),
-            layers.Flatten(),
-            layers.UnitNormalization(),  # equally long codes: one learning rate fits all networks
-            layers.Dense(len(train.class_names), activation="softmax"),
-        ],
-        name="head",
-    )
+    head = keras.Sequential([keras.Input(train.features.shape[1:])], name="head")
+    head.add(layers.Flatten())
+    head.add(layers.UnitNormalization())  # equally long codes: one rate fits all networks
+    head.add(layers.Dense(len(train.class_names), activation="softmax"))
     optimizer = keras.optimizers.Adam(learning_rate)
     head.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     held_out = (validation.features, validation.labels)

@@ -1,8 +1,6 @@
 """A download is announced, whole, verified, and unpacked without trusting it."""
 
 import hashlib
-import os
-import shutil
 import stat
 import tarfile
 import time
@@ -30,7 +28,6 @@ class Archive:
     size: int
     sha256: str | None  # None: no digest could be verified, so size and counts are
     licence: str
-    unpacked_size: int  # bytes; an archive that unpacks to more is refused
 
 
 class DownloadError(RuntimeError):
@@ -40,29 +37,15 @@ class DownloadError(RuntimeError):
 def download(archive: Archive, path: Path, way_out: str) -> Path:
     """Fetch an archive, after saying its size, host, licence and destination.
 
-    A broken connection is taken up again where it broke, if the server can do that.
-
-    Args:
-        archive: what to fetch.
-        path: where to put it; if it is there already nothing is fetched.
-        way_out: end of the error sentence: what to do without a network.
-
-    Returns:
-        The path, of a file with the promised size and digest.
-
-    Raises:
-        DownloadError: no network, an error status, too few or too many bytes, wrong digest.
-
-    Taught in lesson 00.
+    A broken connection is taken up again where it broke, if the server can do that. If `path` is
+    there already nothing is fetched. Raises DownloadError (no network, an error status, too few or
+    too many bytes, wrong digest), which ends with the `way_out`. Taught in lesson 00.
     """
     if path.exists():
         return path
     remove_stale_partials(path.parent)
-    host = urlsplit(archive.url).hostname
-    print(
-        f"Downloading {archive.size / 1e6:,.0f} MB from {host} to {path.parent} "
-        f"(licence: {archive.licence})"
-    )
+    host, size = urlsplit(archive.url).hostname, f"{archive.size / 1e6:,.0f} MB"
+    print(f"Downloading {size} from {host} to {path.parent} (licence: {archive.licence})")
     try:
         with whole_file(path) as partial:
             _stream(archive, partial)
@@ -79,23 +62,23 @@ def download(archive: Archive, path: Path, way_out: str) -> Path:
 
 def _stream(archive, partial):
     """Fetch all bytes; when the connection breaks, go on from there, as long as that helps."""
-    size, attempt = 0, 0
+    size, attempt = 0, 1
     with (
         open(partial, "wb") as file,
         progress.bar(total=archive.size, unit="B", unit_scale=True, desc=partial.name[1:20]) as bar,
     ):
         while True:
-            attempt += 1
             try:
                 return _fetch(archive, file, bar)
             except requests.HTTPError as error:
                 if error.response.status_code < 500 or attempt == ATTEMPTS:
                     raise
                 time.sleep(attempt / 2)  # a busy server: seconds may be enough
+                attempt += 1
             except requests.RequestException:
-                size, before = file.tell(), size
-                if size <= before:  # no byte more than the last time
+                if file.tell() <= size:  # no byte more than the last time
                     raise
+                size = file.tell()
 
 
 def _fetch(archive, file, bar):
@@ -129,37 +112,24 @@ def _verify(archive, partial):
             raise ValueError(f"for its sha256 is {digest[:12]}… and not {archive.sha256[:12]}…")
 
 
-def unpack(path: Path, folder: Path, limit: int) -> None:
-    """Unpack a zip or tar file into a folder that appears only when it is complete.
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip or tar file into a folder that appears only when it is complete; lesson 00.
 
-    Args:
-        path: the archive.
-        folder: where its contents go; must not exist yet.
-        limit: refuse an archive that holds more bytes than this when unpacked.
-
-    Raises:
-        DownloadError: damaged, too large, or a member that would land outside the folder or is
-            not a plain file.
-
-    Taught in lesson 00.
+    Raises DownloadError: it is damaged, unpacks to more than twice its size, or has a member that
+    would land outside the folder or is not a plain file.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    limit = 2 * path.stat().st_size + 1_000_000  # pictures are compressed already
     try:
-        with _open(path) as (archive, members):
+        with whole_file(folder) as partial, _open(path) as (archive, members):
             if sum(size for _, _, size, _ in members) > limit:
                 raise ValueError(f"it would unpack to more than {limit / 1e6:,.0f} MB")
             for _, name, _, plain in members:
                 _check_member(name, plain)
             for member, *_ in progress.bar(members, desc=f"Unpacking {path.name}"):
                 archive.extract(member, partial)
-        os.replace(partial, folder)
     except (ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DownloadError(
-            f"{path} was refused, {error}: delete it, then run again to fetch it anew"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        way_out = "delete it, then run again to fetch it anew"
+        raise DownloadError(f"{path} was refused, {error}: {way_out}") from error
 
 
 @contextmanager
@@ -167,14 +137,9 @@ def _open(path):
     """An archive and its members, as (member, name, bytes, whether a plain file or folder)."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            kinds = (0, stat.S_IFREG, stat.S_IFDIR)
-            yield (
-                archive,
-                [
-                    (m, m.filename, m.file_size, stat.S_IFMT(m.external_attr >> 16) in kinds)
-                    for m in archive.infolist()
-                ],
-            )
+            kinds = ((m, stat.S_IFMT(m.external_attr >> 16)) for m in archive.infolist())
+            plain = (0, stat.S_IFREG, stat.S_IFDIR)
+            yield archive, [(m, m.filename, m.file_size, kind in plain) for m, kind in kinds]
     else:
         with tarfile.open(path) as archive:
             archive.extraction_filter = tarfile.data_filter

@@ -1,14 +1,14 @@
 """What the drawn data sets share: a pen, backgrounds, clutter, and drawing on all cores at once."""
 
+import itertools
 import math
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from utils.base import pictures, progress
 
@@ -25,14 +25,8 @@ class Pen:
     squeeze: float = 1.0  # width over height, for what is seen from the side
 
     def _place(self, points):
-        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
-        return [
-            (
-                self.x + self.scale * self.squeeze * (cos * px - sin * py),
-                self.y + self.scale * (sin * px + cos * py),
-            )
-            for px, py in points
-        ]
+        wide, high = self.scale * self.squeeze, self.scale
+        return [(self.x + wide * x, self.y + high * y) for x, y in turned(points, self.tilt)]
 
     def polygon(self, points, fill):
         """Fill a polygon."""
@@ -46,12 +40,15 @@ class Pen:
     def blob(self, x, y, radius_x, radius_y, fill, tilt=0.0):
         """Fill an ellipse."""
         cos, sin = math.cos(tilt), math.sin(tilt)
-        points = []
-        for step in range(36):
-            angle = step * math.tau / 36
-            px, py = radius_x * math.cos(angle), radius_y * math.sin(angle)
-            points.append((x + cos * px - sin * py, y + sin * px + cos * py))
-        self.polygon(points, fill)
+        angles = [step * math.tau / 36 for step in range(36)]
+        ring = [(radius_x * math.cos(a), radius_y * math.sin(a)) for a in angles]
+        self.polygon([(x + cos * px - sin * py, y + sin * px + cos * py) for px, py in ring], fill)
+
+
+def turned(points, angle):
+    """Turn points around (0, 0)."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [(cos * x - sin * y, sin * x + cos * y) for x, y in points]
 
 
 def shade(colour, factor):
@@ -69,9 +66,8 @@ def background(draw, side, rng):
     top, bottom = np.array(any_colour(rng)), np.array(any_colour(rng))
     for row in range(side):
         mix = row / side
-        draw.line(
-            [(0, row), (side, row)], fill=tuple(int(c) for c in top * (1 - mix) + bottom * mix)
-        )
+        colour = tuple((top * (1 - mix) + bottom * mix).astype(int).tolist())
+        draw.line([(0, row), (side, row)], fill=colour)
     pattern, colour = rng.integers(4), any_colour(rng)
     pitch = int(rng.integers(side // 10, side // 4))
     if pattern == 1:
@@ -79,9 +75,8 @@ def background(draw, side, rng):
         for x in range(-side, 2 * side, pitch):
             draw.line([(x, 0), (x + slant, side)], fill=colour, width=max(2, pitch // 4))
     elif pattern == 2:
-        for x in range(0, side, pitch):
-            for y in range(0, side, pitch):
-                draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
+        for x, y in itertools.product(range(0, side, pitch), repeat=2):
+            draw.ellipse([x, y, x + pitch // 3, y + pitch // 3], fill=colour)
     for _ in range(rng.integers(2, 7)):
         loose_shape(draw, side, rng, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.04, 0.16))
 
@@ -100,17 +95,35 @@ def loose_shape(draw, side, rng, x, y, radius):
         pen.blob(0, 0, 0.5, 1.1, colour)
 
 
-def draw_files(draw: Callable[..., Image.Image], jobs: list[list], description: str) -> None:
-    """Draw pictures into files on all cores, keeping those that are there already.
+def photographed(image, size, blur, light, noise, rng):
+    """Reduce a large drawing to `size`, which smooths edges, blurred and noisy as by a camera."""
+    image = image.resize((size, size), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(blur))
+    pixels = np.asarray(image, "float32") * light
+    pixels += rng.normal(0, noise, pixels.shape)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
 
-    Args:
-        draw: a function of a module, from arguments to a picture.
-        jobs: [path, *arguments of `draw`]; the ending of the path says the format.
-        description: text before the progress bar.
 
-    Raises:
-        OSError: if a file cannot be written.
+def draw_set(draw: Callable, folder: Path, seed: int, splits: dict[str, list[tuple]]) -> None:
+    """Draw a data set into a folder that appears when it is complete; a killed run is continued.
+
+    For each picture `splits` gives class, file name, and what `draw` wants besides the seed.
     """
+    partial = folder.with_name(f".{folder.name}.seed{seed}")
+    try:
+        for split, wanted in splits.items():
+            place = partial / split
+            jobs = [[str(place / kind / name), seed, *rest] for kind, name, *rest in wanted]
+            draw_files(draw, jobs, f"Drawing {split} pictures")
+        partial.rename(folder)
+    except OSError:
+        # Another lesson may finish at any time, and takes away the folder that both draw into.
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def draw_files(draw: Callable, jobs: list[list], description: str) -> None:
+    """Draw pictures, [path, *arguments of `draw`], on all cores, keeping those that are there."""
     # Here, for listing files needs none of it. Joblib and not `multiprocessing`: a forked copy of a
     # process that runs TensorFlow can hang, and a spawned one runs the caller's script again.
     from joblib import Parallel, delayed
@@ -125,18 +138,3 @@ def draw_files(draw: Callable[..., Image.Image], jobs: list[list], description: 
 
 def _draw_file(draw, path, *arguments):
     pictures.write(Path(path), draw(*arguments))
-
-
-@contextmanager
-def whole_set(partial: Path, folder: Path):
-    """Give what is drawn inside the `with` its name; if another lesson was faster, keep that one's.
-
-    The other may finish at any time, and takes away the folder that both draw into.
-    """
-    try:
-        yield
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(partial, ignore_errors=True)

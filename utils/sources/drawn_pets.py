@@ -1,20 +1,19 @@
-"""Pictures that need no download: cats and dogs, drawn.
+"""Pictures that need no download: cats and dogs, drawn; lesson 00 shows them.
 
-Every picture is a pure function of (seed, index, class name): any subset can be drawn alone, in any
-order, on any number of processes, and comes out the same. Lesson 00 shows them.
-
+Every picture is a pure function of (seed, index, class name), and comes out the same anywhere.
 What tells a cat from a dog here is shape: ears, muzzle, whiskers, pupils, nose, tongue, stripes.
 Each cue is likely, none is certain. Colours, background, size, place, tilt, clutter, blur and noise
 come from the same distributions for both classes, so that they tell nothing.
 """
 
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
-from utils.sources.drawing import Pen, background, draw_files, loose_shape, shade, whole_set
+from utils.sources.drawing import Pen, background, draw_set, loose_shape, photographed, shade
 
 CLASS_NAMES = ["cat", "dog"]
 SIZE = 192  # side of a picture in pixels
@@ -63,9 +62,8 @@ def _markings(pen, rng, cues, fur, look):
     if cues["stripes"]:
         for x in (-0.3, 0.0, 0.3):
             pen.line([(x, -0.86), (x * 0.7, -0.5)], dark, 0.09)
-        for side in (-1, 1):
-            for y in (0.05, 0.27):
-                pen.line([(side * 0.92, y), (side * 0.62, y + 0.06)], dark, 0.07)
+        for side, y in itertools.product((-1, 1), (0.05, 0.27)):
+            pen.line([(side * 0.92, y), (side * 0.62, y + 0.06)], dark, 0.07)
     if cues["eye_patch"]:
         side = rng.choice([-1, 1])
         pen.blob(side * 0.36 + look, -0.18, 0.33, 0.4, dark, side * 0.3)
@@ -101,35 +99,20 @@ def _face(pen, rng, cues, fur):
     pen.line([(look + x, drop + tall * 0.1 + y * 0.6) for x, y in smile], dark, 0.035)
     if cues["whiskers"]:
         colour = (250, 250, 248) if sum(fur) < 420 else (52, 46, 48)
-        for side in (-1, 1):
-            for y in (-0.12, 0.0, 0.12):
-                start = (look + side * 0.3, drop + y * 0.5)
-                pen.line(
-                    [start, (look + side * rng.uniform(0.95, 1.2), drop + y * 2)], colour, 0.022
-                )
+        for side, y in itertools.product((-1, 1), (-0.12, 0.0, 0.12)):
+            start = (look + side * 0.3, drop + y * 0.5)
+            end = (look + side * rng.uniform(0.95, 1.2), drop + y * 2)
+            pen.line([start, end], colour, 0.022)
 
 
 def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Image:
     """Draw one picture; the same arguments always give the same pixels.
 
-    Args:
-        seed: which set; sets of different seeds share no picture.
-        index: which picture of its class, 0 or more.
-        class_name: "cat" or "dog".
-        size: side in pixels.
-
-    Returns:
-        A PIL image, mode RGB, `size` × `size`.
-
-    Raises:
-        ValueError: for a class that is not drawn, a negative index or a size below 16.
-
-    Taught in lesson 00.
+    Sets of different seeds share no picture; `index`, 0 or more, is that of the picture in its
+    class; `size` is the side in pixels, 16 or more. Taught in lesson 00.
     """
     if class_name not in CLASS_NAMES:
         raise ValueError(f"cannot draw a {class_name!r}; the classes are {', '.join(CLASS_NAMES)}")
-    if index < 0 or size < 16:
-        raise ValueError(f"index must be ≥ 0 and size ≥ 16, but they are {index} and {size}")
     label = CLASS_NAMES.index(class_name)
     rng = np.random.default_rng([seed, index, label])
     side = 2 * size  # drawn at twice the size, then reduced: smooth edges
@@ -155,50 +138,15 @@ def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Imag
         angle, away = rng.uniform(0, math.tau), scale * rng.uniform(0.8, 1.6) / side
         at = (x / side + away * math.cos(angle), y / side + away * math.sin(angle))
         loose_shape(canvas, side, rng, *at, rng.uniform(0.03, 0.09))
-    image = image.resize((size, size), Image.Resampling.BOX)
-    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.3) * size / SIZE))
-    pixels = np.asarray(image, "float32") * rng.uniform(0.75, 1.15)
-    pixels += rng.normal(0, rng.uniform(2, 14), pixels.shape)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
-
-
-def draw_split(
-    folder: Path, first: int, count: int, seed: int = SEED, description: str = "Drawing"
-) -> None:
-    """Draw pictures first … first+count−1 of both classes into `<folder>/<class>/`, in parallel.
-
-    Files that are there already are kept, so a killed run goes on where it stopped.
-
-    Args:
-        folder: where the class folders go.
-        first, count: which indices of each class.
-        seed: which set.
-        description: text before the progress bar.
-
-    Taught in lesson 00.
-    """
-    jobs = []
-    for class_name in CLASS_NAMES:
-        (folder / class_name).mkdir(parents=True, exist_ok=True)
-        for index in range(first, first + count):
-            path = folder / class_name / f"{class_name}_{index:04d}.jpg"
-            jobs.append([str(path), seed, index, class_name])
-    draw_files(draw, jobs, description)
+    blur, light = rng.uniform(0, 1.3) * size / SIZE, rng.uniform(0.75, 1.15)
+    return photographed(image, size, blur, light, rng.uniform(2, 14), rng)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:
-    """Draw the course's set, 1,000 / 500 / 500 pictures, into train, validation and test folders.
-
-    Args:
-        folder: appears under its name only when the set is complete.
-        seed: which set.
-
-    Taught in lesson 00.
-    """
-    partial = folder.with_name(f".{folder.name}.seed{seed}")
-    first = 0
-    with whole_set(partial, folder):
-        for split, count in SPLIT_COUNTS.items():
-            per_class = count // len(CLASS_NAMES)
-            draw_split(partial / split, first, per_class, seed, f"Drawing {split} pictures")
-            first += per_class
+    """Draw the course's set: 1,000 / 500 / 500 pictures; lesson 00."""
+    splits, first = {}, 0
+    for split, count in SPLIT_COUNTS.items():
+        chosen = itertools.product(CLASS_NAMES, range(first, first + count // len(CLASS_NAMES)))
+        splits[split] = [(name, f"{name}_{i:04d}.jpg", i, name) for name, i in chosen]
+        first += count // len(CLASS_NAMES)
+    draw_set(draw, folder, seed, splits)

@@ -1,26 +1,18 @@
 """Traffic signs that need no download: twelve kinds, drawn, in tracks.
 
 A *track* is one physical sign, filmed while a car comes nearer: its frames share the sign, its
-colours, dirt, tilt and background, and differ in size, place, sharpness and light. Real data sets
-of traffic signs are made like this. Every picture is a pure function of (seed, track, frame,
-class name). Lesson 10 uses them because they are far from ImageNet, lesson 12 for their tracks.
+colours, dirt, tilt and background, and differ in size, place, sharpness and light, as in real data
+sets of signs. Lesson 10 uses them because they are far from ImageNet, lesson 12 for their tracks.
 """
 
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
-from utils.sources.drawing import (
-    Pen,
-    any_colour,
-    background,
-    draw_files,
-    loose_shape,
-    shade,
-    whole_set,
-)
+from utils.sources import drawing
 
 CLASS_NAMES = ["ahead", "bend_left", "bend_right", "bump", "crossing", "left", "limit_30"]
 CLASS_NAMES += ["limit_50", "limit_80", "no_entry", "right", "stop"]
@@ -68,10 +60,9 @@ def _sign(pen, class_name, red, blue, white, black):
         pen.blob(0, 0, 1, 1, white)
         pen.blob(0, 0, 0.92, 0.92, blue)
         turn = {"ahead": -0.25, "left": 0.5, "right": 0.0}[class_name]
-        cos, sin = math.cos(math.tau * turn), math.sin(math.tau * turn)
         arrow = [(-0.6, -0.13), (0.1, -0.13), (0.1, -0.4), (0.65, 0), (0.1, 0.4), (0.1, 0.13)]
         arrow.append((-0.6, 0.13))
-        pen.polygon([(cos * x - sin * y, sin * x + cos * y) for x, y in arrow], white)
+        pen.polygon(drawing.turned(arrow, math.tau * turn), white)
     elif class_name == "no_entry":
         pen.blob(0, 0, 1, 1, red)
         pen.polygon([(-0.68, -0.17), (0.68, -0.17), (0.68, 0.17), (-0.68, 0.17)], white)
@@ -85,86 +76,53 @@ def _sign(pen, class_name, red, blue, white, black):
 def draw(seed: int, track: int, frame: int, class_name: str, size: int = SIZE) -> Image.Image:
     """Draw one frame of a track; the same arguments always give the same pixels.
 
-    Args:
-        seed: which set; sets of different seeds share no picture.
-        track: which physical sign of its class, 0 or more.
-        frame: which picture of it, 0 (far) to `FRAMES` − 1 (near).
-        class_name: one of `CLASS_NAMES`.
-        size: side in pixels.
-
-    Returns:
-        A PIL image, mode RGB, `size` × `size`.
-
-    Raises:
-        ValueError: a class that is not drawn, a track or frame that there is not, a size below 16.
-
-    Taught in lesson 10.
+    Sets of different seeds share no picture; `track` (0 or more) is the physical sign of its class,
+    `frame` the picture of it, 0 (far) to `FRAMES` − 1 (near); `size` is the side in pixels, 16 or
+    more. Taught in lesson 10.
     """
     if class_name not in CLASS_NAMES:
         raise ValueError(f"cannot draw a {class_name!r}; the classes are {', '.join(CLASS_NAMES)}")
-    if track < 0 or not 0 <= frame < FRAMES or size < 16:
-        raise ValueError(
-            f"track must be ≥ 0, frame from 0 to {FRAMES - 1} and size ≥ 16, "
-            f"but they are {track}, {frame} and {size}"
-        )
     label = CLASS_NAMES.index(class_name)
     own = np.random.default_rng([seed, track, label])  # the sign and its surroundings
     now = np.random.default_rng([seed, track, label, frame])  # this moment
     side = 4 * size
     image = Image.new("RGB", (side, side))
     canvas = ImageDraw.Draw(image)
-    background(canvas, side, own)
+    drawing.background(canvas, side, own)
 
     near = frame / (FRAMES - 1)
     x, y = side * (0.5 + own.uniform(-0.05, 0.05)), side * (0.5 + own.uniform(-0.05, 0.05))
     x, y = x + side * now.uniform(-0.05, 0.05), y + side * now.uniform(-0.05, 0.05)
     scale = side * own.uniform(0.32, 0.37) * (1 + 0.15 * near)
     tilt = own.uniform(-0.2, 0.2) + now.uniform(-0.03, 0.03)
-    pen = Pen(canvas, x, y, scale, tilt, own.uniform(0.75, 1.0))
-    pen.line([(0, 0.5), (0, 5)], any_colour(own), 0.16)  # its post
+    pen = drawing.Pen(canvas, x, y, scale, tilt, own.uniform(0.75, 1.0))
+    pen.line([(0, 0.5), (0, 5)], drawing.any_colour(own), 0.16)  # its post
     fade, grey = own.uniform(0, 0.4), own.uniform(90, 190)
     light = own.uniform(0.7, 1.15)
     paint = [
-        shade([(1 - fade) * c + fade * grey + own.normal(0, 14) for c in colour], light)
+        drawing.shade([(1 - fade) * c + fade * grey + own.normal(0, 14) for c in colour], light)
         for colour in (_RED, _BLUE, _WHITE, _BLACK)
     ]
     _sign(pen, class_name, *paint)
     for _ in range(own.integers(0, 3)):  # dirt and stickers stay where they are on the sign
         angle, away = own.uniform(0, math.tau), own.uniform(0.3, 0.95)
         place = (away * math.cos(angle), away * math.sin(angle))
-        pen.blob(*place, own.uniform(0.05, 0.18), own.uniform(0.05, 0.15), any_colour(own))
+        pen.blob(*place, own.uniform(0.05, 0.18), own.uniform(0.05, 0.15), drawing.any_colour(own))
     for _ in range(own.integers(0, 2)):  # leaves and posts in front of it
         at = own.uniform(0.2, 0.8, 2)
-        loose_shape(canvas, side, own, *at, own.uniform(0.03, 0.09))
+        drawing.loose_shape(canvas, side, own, *at, own.uniform(0.03, 0.09))
 
-    image = image.resize((size, size), Image.Resampling.BOX)
     blur = own.uniform(0.2, 0.8) * (1.5 - near) * size / SIZE
-    image = image.filter(ImageFilter.GaussianBlur(blur))
-    pixels = np.asarray(image, "float32") * own.uniform(0.55, 1.15) * now.uniform(0.9, 1.1)
-    pixels += now.normal(0, own.uniform(2, 12), pixels.shape)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
+    light = own.uniform(0.55, 1.15) * now.uniform(0.9, 1.1)
+    return drawing.photographed(image, size, blur, light, own.uniform(2, 12), now)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:
-    """Draw the course's set: 960 / 480 / 480 pictures; no track stands in two splits.
-
-    Args:
-        folder: appears under its name only when complete. Files are `<track>_<frame>.png`, as in
-            the German traffic signs.
-        seed: which set.
-
-    Taught in lesson 10.
-    """
-    partial = folder.with_name(f".{folder.name}.seed{seed}")
-    first = 0
-    with whole_set(partial, folder):
-        for split, tracks in SPLIT_TRACKS.items():
-            jobs = []
-            for class_name in CLASS_NAMES:
-                (partial / split / class_name).mkdir(parents=True, exist_ok=True)
-                for track in range(first, first + tracks):
-                    for frame in range(FRAMES):
-                        path = partial / split / class_name / f"{track:05d}_{frame:05d}.png"
-                        jobs.append([str(path), seed, track, frame, class_name])
-            draw_files(draw, jobs, f"Drawing {split} signs")
-            first += tracks
+    """Draw the course's set: 960 / 480 / 480 pictures; no track stands in two splits; lesson 10."""
+    splits, first = {}, 0
+    for split, tracks in SPLIT_TRACKS.items():
+        chosen = itertools.product(CLASS_NAMES, range(first, first + tracks), range(FRAMES))
+        # Files have names as those of the German traffic signs.
+        splits[split] = [(name, f"{t:05d}_{f:05d}.png", t, f, name) for name, t, f in chosen]
+        first += tracks
+    drawing.draw_set(draw, folder, seed, splits)

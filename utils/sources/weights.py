@@ -1,7 +1,4 @@
-"""Pretrained weights: from the weights folder, an installed package, or Keras's download.
-
-`backbones.build` asks here. Lesson 01 uses it.
-"""
+"""Pretrained weights: from the weights folder, an installed package, or Keras's download."""
 
 import os
 import warnings
@@ -22,33 +19,20 @@ class WeightsError(RuntimeError):
 
 
 def load(
-    name: str,
-    builder: Callable[..., keras.Model],
-    weights: str | Path,
-    include_top: bool,
-    shape: tuple[int, int, int],
-    megabytes: int,
-    licence: str,
+    name: str, builder: Callable, weights: str | Path, include_top: bool, shape: tuple, *about
 ) -> keras.Model:
     """Build a network as its source does, with its weights and without our preprocessing.
 
-    Args:
-        name: of the backbone; names the file in the weights folder.
-        builder: with the arguments of `keras.applications`.
-        weights: "imagenet", or the path of a file.
-        include_top: with ImageNet's 1,000-class layer.
-        shape: (height, width, 3) of the pictures.
-        megabytes: size of Keras's download; 0 if the weights come in a package.
-        licence: said before a download.
-
-    Raises:
-        WeightsError: weights that are not there, do not fit, or cannot be downloaded.
+    `builder` has the arguments of `keras.applications`; `weights` is "imagenet" or the path of a
+    file; `shape` is (height, width, 3); `about` are the megabytes of Keras's download (0 if the
+    weights are in a package) and its licence. Raises WeightsError: weights that are not there, do
+    not fit, or cannot be downloaded.
     """
     path = Path(weights)
     if weights == "imagenet":
         path = _file(name, include_top)
         if not path.exists():
-            return _from_package_or_download(name, builder, include_top, shape, megabytes, licence)
+            return _from_package_or_download(name, builder, include_top, shape, *about)
     model = builder(include_top=include_top, weights=None, input_shape=shape)
     try:
         with warnings.catch_warnings():
@@ -69,10 +53,8 @@ def _file(name, include_top):
 
 def _from_package_or_download(name, builder, include_top, shape, megabytes, licence):
     if megabytes and not _downloaded(name, include_top):
-        print(
-            f"Downloading about {megabytes} MB of {name} weights (ImageNet) from "
-            f"storage.googleapis.com to Keras's cache (licence: {licence})"
-        )
+        what = f"Downloading about {megabytes} MB of {name} weights (ImageNet)"
+        print(f"{what} from storage.googleapis.com to Keras's cache (licence: {licence})")
     try:
         return builder(include_top=include_top, weights="imagenet", input_shape=shape)
     except Exception as error:
