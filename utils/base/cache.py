@@ -30,8 +30,7 @@ def kept(
         compute: gives consecutive pieces along the first axis; called only if needed.
 
     Returns the array, read from its file as needed (changing it changes your copy, not the file),
-    and whether it was there already. A damaged file is noticed and computed again. A disk that is
-    too full is said before `compute` starts.
+    and whether it was there already. A damaged file is computed again; a full disk is said before.
     """
     folder = _usable_folder(kind)
     remove_stale_partials(folder)

@@ -75,9 +75,8 @@ def licences() -> str:
             lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
     lines.append("Weights, trained on ImageNet, whose own terms are for research")
     lines += [f"  {name:34} {backbone.licence}" for name, backbone in BACKBONES.items()]
-    lines.append("Data sets")
-    lines += [f"  {name:34} {licence}" for name, licence in LICENCES.items()]
-    return "\n".join(lines)
+    data_sets = [f"  {name:34} {licence}" for name, licence in LICENCES.items()]
+    return "\n".join([*lines, "Data sets", *data_sets])
 
 
 def _licence(metadata):

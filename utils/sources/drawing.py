@@ -95,10 +95,10 @@ def loose_shape(draw, side, rng, x, y, radius):
         pen.blob(0, 0, 0.5, 1.1, colour)
 
 
-def photographed(image, size, blur, light, noise, rng):
+def photographed(image, size, blur, lights, noise, rng):
     """Reduce a large drawing to `size`, which smooths edges, blurred and noisy as by a camera."""
     image = image.resize((size, size), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(blur))
-    pixels = np.asarray(image, "float32") * light
+    pixels = math.prod(lights, start=np.asarray(image, "float32"))  # in turn: each one rounds
     pixels += rng.normal(0, noise, pixels.shape)
     return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
 

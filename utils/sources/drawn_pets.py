@@ -139,7 +139,7 @@ def draw(seed: int, index: int, class_name: str, size: int = SIZE) -> Image.Imag
         at = (x / side + away * math.cos(angle), y / side + away * math.sin(angle))
         loose_shape(canvas, side, rng, *at, rng.uniform(0.03, 0.09))
     blur, light = rng.uniform(0, 1.3) * size / SIZE, rng.uniform(0.75, 1.15)
-    return photographed(image, size, blur, light, rng.uniform(2, 14), rng)
+    return photographed(image, size, blur, [light], rng.uniform(2, 14), rng)
 
 
 def draw_all(folder: Path, seed: int = SEED) -> None:

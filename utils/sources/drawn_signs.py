@@ -22,6 +22,8 @@ SPLIT_TRACKS = {"train": 20, "validation": 10, "test": 10}  # physical signs of 
 SEED = 7  # of the course's own set
 
 _RED, _BLUE, _WHITE, _BLACK = (196, 30, 44), (24, 84, 170), (240, 240, 236), (24, 24, 28)
+_TIP = [(0.1, -0.4), (0.65, 0), (0.1, 0.4)]
+_ARROW = [(-0.6, -0.13), (0.1, -0.13), *_TIP, (0.1, 0.13), (-0.6, 0.13)]
 _BENT = [(0.28, 0.42), (0.28, 0.05), (-0.05, -0.1), (-0.05, -0.38)]
 # A digit as strokes in a box of width 1 and height 2.
 _DIGITS = {
@@ -60,9 +62,7 @@ def _sign(pen, class_name, red, blue, white, black):
         pen.blob(0, 0, 1, 1, white)
         pen.blob(0, 0, 0.92, 0.92, blue)
         turn = {"ahead": -0.25, "left": 0.5, "right": 0.0}[class_name]
-        arrow = [(-0.6, -0.13), (0.1, -0.13), (0.1, -0.4), (0.65, 0), (0.1, 0.4), (0.1, 0.13)]
-        arrow.append((-0.6, 0.13))
-        pen.polygon(drawing.turned(arrow, math.tau * turn), white)
+        pen.polygon(drawing.turned(_ARROW, math.tau * turn), white)
     elif class_name == "no_entry":
         pen.blob(0, 0, 1, 1, red)
         pen.polygon([(-0.68, -0.17), (0.68, -0.17), (0.68, 0.17), (-0.68, 0.17)], white)
@@ -113,7 +113,7 @@ def draw(seed: int, track: int, frame: int, class_name: str, size: int = SIZE) -
         drawing.loose_shape(canvas, side, own, *at, own.uniform(0.03, 0.09))
 
     blur = own.uniform(0.2, 0.8) * (1.5 - near) * size / SIZE
-    light = own.uniform(0.55, 1.15) * now.uniform(0.9, 1.1)
+    light = [own.uniform(0.55, 1.15), now.uniform(0.9, 1.1)]
     return drawing.photographed(image, size, blur, light, own.uniform(2, 12), now)
 
 

@@ -24,9 +24,8 @@ def load(
     """Build a network as its source does, with its weights and without our preprocessing.
 
     `builder` has the arguments of `keras.applications`; `weights` is "imagenet" or the path of a
-    file; `shape` is (height, width, 3); `about` are the megabytes of Keras's download (0 if the
-    weights are in a package) and its licence. Raises WeightsError: weights that are not there, do
-    not fit, or cannot be downloaded.
+    file; `about` are the megabytes of Keras's download (0: they are in a package) and its licence.
+    Raises WeightsError: weights that are not there, do not fit, or cannot be downloaded.
     """
     path = Path(weights)
     if weights == "imagenet":
