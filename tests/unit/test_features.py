@@ -445,7 +445,7 @@ def test_what_was_drawn_before_does_not_change_a_view_nor_a_view_what_comes(
 
 def test_every_batch_of_a_view_draws_anew(pets, nothing, augmentation):
     """One picture twice, in two batches."""
-    twice = pets.train.take(np.array([0, 0]))
+    twice = pets.train.select(np.array([0, 0]))
     found = view(nothing, twice, augmentation, 1, batch_size=1).values
     assert not np.array_equal(found[0], found[1])
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from utils import checks, datasets, features, models, plots
-from utils.base.framework import keras
+from utils import checks, datasets, features, plots
 from utils.sources import drawn_pets
 from utils.sources.folder import SHARES, Row, assign_splits
 
@@ -169,33 +168,3 @@ def test_a_smoothed_curve_stays_within_its_values_and_looks_back_only(values, fa
     assert plots.smooth(values, 0.0) == pytest.approx(values)
     constant = plots.smooth([values[0]] * 5, factor)
     assert all(math.isclose(value, values[0], abs_tol=slack) for value in constant)
-
-
-# -- replacing a head
-
-
-@pytest.fixture(scope="module")
-def whole():
-    """A small network with a dense end, and something to show it."""
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    x = keras.layers.Dense(5, "relu")(inputs)
-    x = keras.layers.BatchNormalization()(x)
-    return keras.Model(inputs, keras.layers.Dense(7, "softmax")(x), name="small")
-
-
-@QUIET
-@given(counts=st.lists(st.integers(2, 20), min_size=1, max_size=3))
-def test_heads_replaced_any_number_of_times_leave_the_rest(whole, counts):
-    body = [w.copy() for layer in whole.layers[:-1] for w in layer.get_weights()]
-    model = whole
-    for num_classes in counts:
-        model = models.replace_head(model, num_classes)
-    assert len(model.layers) == len(whole.layers)
-    assert model.output_shape == (None, counts[-1])
-    said = model.predict(np.eye(4, dtype="float32"), verbose=0)
-    np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
-    left = [w for layer in model.layers[:-1] for w in layer.get_weights()]
-    assert all(map(np.array_equal, body, left))
-    assert [layer.trainable for layer in model.layers[:-1]] == [False] * (len(model.layers) - 1)
-    assert len(model.trainable_weights) == 2
