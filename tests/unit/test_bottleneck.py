@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from utils import backbones, bottleneck, datasets, features
 from utils.base.folders import ROOT
 from utils.base.framework import keras
 from utils.bottleneck import PackError
+from utils.running import cli
 from utils.running.train_head import train_head
 
 pytestmark = pytest.mark.check
@@ -49,6 +51,17 @@ def made(tmp_path_factory):
     return place, run, done
 
 
+@pytest.fixture
+def command(home, capfd):
+    """The same command in this process: TensorFlow need not be imported again."""
+
+    def run(*arguments):
+        code = cli.main([*map(str, arguments)])
+        return SimpleNamespace(returncode=code, **capfd.readouterr()._asdict())
+
+    return run
+
+
 def packs(place):
     return [bottleneck.read(place / name) for name in NAMES]
 
@@ -78,14 +91,14 @@ def test_a_pack_holds_what_the_base_says_in_order(made, home):
     assert validation.about["weights"] == features.model_digest(base)
 
 
-def test_the_command_trains_a_head_and_says_how_it_went(made):
-    place, run, _ = made
-    done = run("train-head", "--training_file", place / NAMES[0],
+def test_the_command_trains_a_head_and_says_how_it_went(made, command):
+    place = made[0]
+    done = command("train-head", "--training_file", place / NAMES[0],
                "--validation_file", place / NAMES[1], "--epochs", 3, "--batch_size", 4)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"^Epoch \d/3$", done.stdout, re.MULTILINE)) == 3
-    assert done.stdout.count("val_accuracy: ") == 3
-    said = float(re.search(r"validation accuracy (0\.\d{3}|1\.000) \(", done.stdout)[1])
+    assert done.returncode == 0, done.err
+    assert len(re.findall(r"^Epoch \d/3$", done.out, re.MULTILINE)) == 3
+    assert done.out.count("val_accuracy: ") == 3
+    said = float(re.search(r"validation accuracy (0\.\d{3}|1\.000) \(", done.out)[1])
     stem = NAMES[0].removesuffix(".npz")
     assert (place / f"{stem}_curve.png").read_bytes().startswith(b"\x89PNG")
     head = keras.models.load_model(place / f"{stem}_head.keras")
@@ -99,23 +112,23 @@ def test_the_command_trains_a_head_and_says_how_it_went(made):
     [
         (["--training_file", "no.npz", "--validation_file", "no.npz"], "there is no pack no.npz"),
         (
-            ["--training_file", "README.md", "--validation_file", "README.md"],
+            ["--training_file", ROOT / "README.md", "--validation_file", ROOT / "README.md"],
             "README.md cannot be used",
         ),
     ],
 )
-def test_wrong_files_get_one_sentence(made, arguments, message):
-    done = made[1]("train-head", *arguments)
+def test_wrong_files_get_one_sentence(command, arguments, message):
+    done = command("train-head", *arguments)
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.err.strip().splitlines()[-1].startswith("error: ") and message in done.err
+    assert "Traceback" not in done.err
 
 
-def test_wrong_words_get_one_sentence(made):
-    done = made[1]("bottleneck", "--network", "vgg17", "--dataset", made[0] / "pets")
-    assert done.returncode == 2 and "vgg17" in done.stderr and "Traceback" not in done.stderr
-    done = made[1]("bottleneck", "--dataset", "nothing_here")
-    assert done.returncode == 2 and "nothing_here" in done.stderr
+def test_wrong_words_get_one_sentence(made, command):
+    done = command("bottleneck", "--network", "vgg17", "--dataset", made[0] / "pets")
+    assert done.returncode == 2 and "vgg17" in done.err and "Traceback" not in done.err
+    done = command("bottleneck", "--dataset", "nothing_here")
+    assert done.returncode == 2 and "nothing_here" in done.err
 
 
 def changed(pack, **about):
