@@ -152,7 +152,7 @@ BOUNDS = [
     ("book", "02", "divided_by_255_instead_validation_accuracy", 0.88, 0.92, BOOK),
     ("book", "03", "trainable_before", 30, 30, BOOK),
     ("book", "03", "trainable_after", 4, 4, BOOK),
-    ("book", "04", "test_accuracy", 0.965, 1, "as good as the book, or nearly"),
+    ("book", "04", "test_accuracy", 0.948, 1, "within two points of the book's 0.968"),
     ("book", "04", "validation_pictures", 1000, 1000, "the book's cut"),
     ("book", "04", "test_pictures", 1000, 1000, "the book's cut"),
     ("book_epochs", "frozen", "epochs", 30, 30, EPOCHS),
