@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from utils import backbones, checks, models
+from utils import backbones, models
 from utils.base.framework import keras
 from utils.sources import efficientnet_lite
 from utils.sources.weights import WeightsError
@@ -77,7 +77,7 @@ def test_a_saved_fine_tuned_model_loads_in_a_process_without_this_course(
     tuned, fresh = (fine_tunable(name, size, block, weights) for weights in (installed, None))
     tuned.fit(x, np.arange(4) % 2, verbose=0)
     fresh.set_weights(tuned.get_weights())
-    checks.same_predictions(tuned, fresh, x)
+    np.testing.assert_allclose(tuned(x, training=False), fresh(x, training=False), atol=1e-4)
     np.save(tmp_path / "pixels.npy", x)
     tuned.save(tmp_path / "tuned.keras")
     fresh.save(tmp_path / "fresh.keras")
