@@ -11,10 +11,8 @@ A learner's own rooms, in the order of the lessons:
 - `bottleneck`: features as files (lesson 12); `course`: the command line
 
 Machinery has rooms of its own (`base`, `sources`, `running`), and nobody has to enter them to
-understand a lesson. Each room imports only from rooms named before it:
-
-base → checks → plots → sources → results → datasets → backbones → models → features → bottleneck →
-running → course.
+understand a lesson. Rooms import only from those before them: base → checks → plots → sources →
+results → datasets → backbones → models → features → bottleneck → running → course.
 """
 
 import os

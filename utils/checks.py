@@ -38,8 +38,7 @@ def unchanged(model: keras.Model | list) -> Iterator[None]:
         >>> with checks.unchanged(base):
         ...     model.fit(train, epochs=2)
 
-    Raises:
-        CheckError: saying how many weights moved, and which most.
+    A CheckError says how many weights moved, and which most.
     """
     weights = model if isinstance(model, list) else model.weights
     before = [weight.numpy() for weight in weights]
@@ -55,8 +54,7 @@ def unchanged(model: keras.Model | list) -> Iterator[None]:
 def changed(model: keras.Model | list) -> Iterator[None]:
     """Claim that what happens inside the `with` changes every trainable weight; lesson 04.
 
-    Raises:
-        CheckError: naming a weight that stayed, or saying that nothing is trainable.
+    A CheckError names a weight that stayed, or says that nothing is trainable.
     """
     weights = model if isinstance(model, list) else model.trainable_weights
     before = [weight.numpy() for weight in weights]
@@ -80,9 +78,7 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
     Returns:
         int array (classes, classes): row true class, column predicted class.
 
-    Raises:
-        CheckError: if the accuracy is not the table's diagonal; shuffled pictures are the usual
-            cause.
+    A CheckError says if that is not the accuracy; shuffled pictures are the usual cause.
     """
     classes = np.arange(probabilities.shape[-1])
     table = confusion_matrix(labels, probabilities.argmax(-1), labels=classes)
@@ -98,8 +94,7 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
 def interval(accuracy: float, n: int) -> tuple[float, float]:
     """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927); lesson 00.
 
-    Raises:
-        ValueError: if the accuracy is not a fraction in [0, 1] or n is below 1.
+    A ValueError says if the accuracy is not a fraction in [0, 1] or n is below 1.
     """
     if not 0 <= accuracy <= 1 or n < 1:
         raise ValueError(f"accuracy must be in [0, 1] and n at least 1, not {accuracy} and {n}")

@@ -150,8 +150,9 @@ def extract(
     def compute() -> Iterator[np.ndarray]:
         side, largest = base.input_shape[1], np.finfo(dtype).max
         augment = None if augmentation is None else _augment(augmentation, seed, side)
+        pixels = split.stored_pixels(side)  # before the bar: reading shows one of its own
         with progress.bar(total=len(split), desc=f"{base.name}, {split.name}") as bar:
-            for piece in cache.pieces(split.stored_pixels(side), batch_size):
+            for piece in cache.pieces(pixels, batch_size):
                 images = piece.astype("float32")  # (B, 128, 128, 3)
                 if augment:
                     images = augment(images)  # (B, 128, 128, 3)

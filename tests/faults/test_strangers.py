@@ -15,28 +15,32 @@ from utils import backbones, bottleneck, datasets, features
 from utils.base import pictures
 from utils.base.framework import keras
 from utils.sources import drawn_pets, efficientnet_lite
+from utils.sources.weights import WeightsError
 
 # -- weights
+
+NETWORK = "efficientnet_lite0"  # the smallest: a file in the weights folder comes first
 
 
 @pytest.fixture(scope="module")
 def good_weights(tmp_path_factory):
-    """A real weights file of MobileNetV2's shape, with numbers as training leaves them."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenet_v2.weights.h5"
+    """A real weights file of a real network, with numbers as training leaves them."""
+    path = tmp_path_factory.mktemp("weights") / f"{NETWORK}.weights.h5"
     keras.utils.set_random_seed(1)
-    made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
+    builder = backbones.entry(NETWORK).builder
+    made = builder(include_top=False, weights=None, input_shape=(32, 32, 3))
     made.save_weights(path)
     return path.read_bytes()
 
 
 def refused(home, content):
     """Whether `build` refuses a weights file in one sentence."""
-    path = home / "weights" / "mobilenet_v2.weights.h5"
+    path = home / "weights" / f"{NETWORK}.weights.h5"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     try:
-        backbones.build("mobilenet_v2", 32)
-    except backbones.WeightsError as error:
+        backbones.build(NETWORK, 32)
+    except WeightsError as error:
         assert "\n" not in str(error) and str(path) in str(error)
         return True
     return False
@@ -62,7 +66,8 @@ def test_weights_with_every_thousandth_byte_flipped(tally, home, good_weights, o
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 def test_weights_that_no_training_gives(tally, home, tmp_path, value):
-    made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
+    builder = backbones.entry(NETWORK).builder
+    made = builder(include_top=False, weights=None, input_shape=(32, 32, 3))
     arrays = made.get_weights()
     arrays[-5].flat[0] = value
     made.set_weights(arrays)

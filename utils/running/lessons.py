@@ -95,15 +95,19 @@ def _execute(lesson, given, partial, cell_timeout, title):
     how = {"kernel_name": "python3", "cwd": NOTEBOOKS, "execution_timeout": cell_timeout}
     how["config"] = Config({"KernelManager": {"transport_encryption": encryption()}})
     source = NOTEBOOKS / f"{lesson}.ipynb"
-    try:
-        papermill.execute_notebook(source, partial, given, progress_bar={"desc": title}, **how)
-    except Exception as error:
-        with suppress(FileNotFoundError):
-            os.replace(partial, failed)
-        what = f"stopped ({type(error).__name__}: {str(error).splitlines()[0]})"
-        if isinstance(error, PapermillExecutionError):  # others: a dead kernel, a time-out
-            what = f"failed in cell {error.exec_count} ({error.ename}: {error.evalue})"
-        raise CourseError(f"{lesson} {what}; the notebook up to there is {failed}") from error
+    for tries_left in (2, 1, 0):
+        try:
+            papermill.execute_notebook(source, partial, given, progress_bar={"desc": title}, **how)
+            return
+        except Exception as error:
+            if tries_left and "before replying to kernel_info" in str(error):
+                continue  # two kernels that start at the same moment may pick the same port
+            with suppress(FileNotFoundError):
+                os.replace(partial, failed)
+            what = f"stopped ({type(error).__name__}: {str(error).splitlines()[0]})"
+            if isinstance(error, PapermillExecutionError):  # others: a dead kernel, a time-out
+                what = f"failed in cell {error.exec_count} ({error.ename}: {error.evalue})"
+            raise CourseError(f"{lesson} {what}; the notebook up to there is {failed}") from error
 
 
 def _code(lesson, given):
