@@ -19,7 +19,7 @@ _PAGE = """{% extends "lab/index.html.j2" %}
 :root { --jp-mirror-editor-comment-color: #2d6a6a; --jp-mirror-editor-number-color: #006600;
   --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-keyword-color: #006600; }
 .jp-InputPrompt, .jp-OutputPrompt { color: #5c5c5c !important; opacity: 1 !important; }
-p a { text-decoration: underline; } /* in a paragraph colour alone does not tell a link */
+p a { text-decoration: underline !important; } /* colour alone does not tell a link */
 .jp-OutputArea-output pre span[style] { color: inherit !important; } /* of Keras's summaries */
 .highlight .mi, .highlight .mf { color: #006600; } .highlight .ow { color: #7a00cc; }
 </style>{% endblock %}
