@@ -30,7 +30,7 @@ test-all: $(VENV)/.ready-tests  ## all that, and what takes hours: every lesson 
 	$(RUN) -m tests.benchmarks.mutants 24
 	$(RUN) -m tests.benchmarks.soak
 
-bench: $(VENV)/.ready  ## measure the course's ways against others'; half an hour on quiet cores
+bench: $(VENV)/.ready-tests  ## measure the course's ways against others'; half an hour on quiet cores
 	$(RUN) -m tests.benchmarks.bench
 
 # OpenVINO asks for a package that reports its use to its makers, and works without. So the locks leave
