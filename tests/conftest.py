@@ -29,7 +29,7 @@ CHROMIUM = next(
 # Tests of these files share what is dear to make, so one worker takes them all.
 TOGETHER = ("test_lab", "test_pages", "test_start", "test_drawn_pets", "test_bottleneck")
 # The largest network, and the engine that only lesson 15 uses: at night.
-AT_NIGHT = ("efficientnet_b5", "/test_engines.py", "/test_openvino.py")
+AT_NIGHT = ("efficientnet_b5", "/test_engines.py")
 
 
 @pytest.hookimpl(tryfirst=True)

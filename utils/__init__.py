@@ -1,7 +1,6 @@
 """The course's helper module: one idea a file, and data flows one way through them.
 
 A learner's own rooms, in the order of the lessons:
-
 - `datasets`: a data set is three lists of files with labels, fixed on disk
 - `backbones`: a pretrained base that takes pixels as they are
 - `features`: run the base once, keep what it says

@@ -1,6 +1,6 @@
-"""Bottleneck packs: what a base says of a split, in one file that says where it comes from.
+"""Bottleneck packs, `.npz` without pickles: what a base says of a split, and where it comes from.
 
-A pack is an `.npz` without pickles. Two packs train and judge a head only if they match. Lesson 12.
+Two packs train and judge a head only if they match; lesson 12.
 """
 
 import json

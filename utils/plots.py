@@ -77,15 +77,13 @@ def smooth(values: Sequence[float], factor: float) -> list[float]:
 
     `factor`, in [0, 1), says how much of the past is kept at each step; 0 changes nothing.
     """
-    keep_past = lambda past, value: past * factor + value * (1 - factor)  # noqa: E731
-    return list(itertools.accumulate(values, keep_past))
+    return list(itertools.accumulate(values, lambda p, v: p * factor + v * (1 - factor)))
 
 
 def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float = 0.0) -> Picture:
     """Show accuracy and loss by epoch, training beside validation; lesson 00.
 
-    `history` is that of `model.fit(…)`. `smoothing` is the factor of `smooth`; the raw curve stays
-    visible, thin.
+    `history` is that of `model.fit(…)`; with `smoothing` the raw curve stays visible, thin.
     """
     n = len(history["loss"])
     last = {key: values[-1] for key, values in history.items()}

@@ -53,14 +53,22 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
     return _Shown(entry)
 
 
+def last_run(lesson: str, profile: str) -> dict:
+    """Read what your own last run of a lesson recorded; {} if there is none, or it is damaged."""
+    path = cache_dir() / "results" / profile / f"{lesson}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        entry = json.loads(path.read_text("utf-8"))
+        return entry if entry["headline"] in entry["numbers"] else {}
+    return {}
+
+
 def recall(lesson: str, profile: str) -> tuple[dict, str]:
     """Give an earlier lesson's numbers: of your own last run, else of the course's own record.
 
     Returns (numbers, "your run" or "the course's record"), else ({}, "not run yet"); lesson 04.
     """
-    own = cache_dir() / "results" / profile / f"{lesson}.json"
-    with suppress(OSError, ValueError):  # not run yet, or damaged
-        return json.loads(own.read_text("utf-8"))["numbers"], "your run"
+    if own := last_run(lesson, profile):
+        return own["numbers"], "your run"
     stored = load_stored(profile).get(lesson)
     return (stored["numbers"], "the course's record") if stored else ({}, "not run yet")
 

@@ -12,7 +12,7 @@ import papermill
 
 from utils import results
 from utils.base.folders import ROOT
-from utils.running import lessons
+from utils.running import lessons, pages
 
 SEEDS = (1, 2, 3)
 
@@ -23,12 +23,7 @@ def numbers(lesson: str, seed: int, folder: Path) -> dict:
     papermill.execute_notebook(
         lessons.NOTEBOOKS / f"{lesson}.ipynb", executed, {"SEED": seed}, cwd=lessons.NOTEBOOKS
     )
-    (entry,) = [
-        output.data[results.MIME]
-        for cell in nbformat.read(executed, 4).cells
-        for output in cell.get("outputs", [])
-        if results.MIME in output.get("data", {})
-    ]
+    (entry,) = pages.recorded(nbformat.read(executed, 4))
     return entry
 
 

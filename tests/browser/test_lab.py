@@ -1,10 +1,6 @@
 """JupyterLab in a real browser, started as `make lab` starts it, used as a learner uses it."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,9 +10,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import write_classes
 from tests.notebooks.test_smoke import check_few_pictures
-from utils.base.folders import ROOT, data_dir
-from utils.results import MIME
-from utils.running import lessons, profiles
+from utils.running import lessons, pages, profiles
 
 LESSONS = lessons.lessons()
 (DENSE_HEAD,) = lessons.choose(["02"])
@@ -24,49 +18,6 @@ LAPTOP, PROJECTOR = {"width": 1366, "height": 768}, {"width": 1024, "height": 76
 # A projector's picture in a browser zoomed to 150 %: text readable from the back row.
 BACK_ROW = {"width": 1024 * 2 // 3, "height": 768 * 2 // 3}
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The server, with an empty home, a token, and copies of the lessons with few pictures."""
-    home = tmp_path_factory.mktemp("home of a learner")
-    data = home / "data"
-    data.mkdir()
-    for name in ("drawn_pets", "drawn_signs"):  # drawn once for all tests
-        if (data_dir() / name).is_dir():
-            (data / name).symlink_to(data_dir() / name)
-    # Counting the lines that kernels reach would take a quarter longer.
-    others = ("COVERAGE", "JUPYTER", "XDG")
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(others)},
-        "HOME": str(home),
-        "COURSE_DATA_DIR": str(data),
-        "COURSE_CACHE_DIR": str(home / "cache"),
-        "COURSE_LAB_DIR": str(home / "lab"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-    }
-    options = ["--no-browser", "--port=0", "--ip=127.0.0.1"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--allow-root")
-    command = [sys.executable, "-m", "utils.course", "lab", "--profile", "smoke", "--", *options]
-    with open(home / "server.log", "w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
-    while not (found := list((home / "runtime").glob("jpserver-*.json"))):
-        assert server.poll() is None and time.monotonic() < deadline, (
-            home / "server.log"
-        ).read_text()
-        time.sleep(0.2)
-    time.sleep(0.5)
-    about = json.loads(found[0].read_text())
-    assert about["token"] and about["hostname"] == "127.0.0.1"
-    about["folder"] = home / "lab" / "smoke"
-    yield about
-    subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])],
-                   env=environment, capture_output=True)  # fmt: skip
-    server.wait(30)
-    said = (home / "server.log").read_text()
-    assert "http" in said and "without encryption" not in said
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +79,7 @@ def run_all(page, lab, lesson, item="Run All Cells", seconds=500):
 
 def numbers(notebook):
     """What the last cell recorded."""
-    (entry,) = [
-        output.data[MIME]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if MIME in output.get("data", {})
-    ]
+    (entry,) = pages.recorded(notebook)
     return entry["numbers"]
 
 

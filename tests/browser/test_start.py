@@ -1,10 +1,6 @@
 """The first screen: what `make lab` opens, a lesson started from it, and what is left behind."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 import time
 
 import nbformat
@@ -12,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.notebooks.test_smoke import git_status
-from utils.base.folders import ROOT, data_dir
 from utils.running import copies, lessons
 
 LESSON = "01_feature_extraction"
@@ -20,41 +15,6 @@ LAPTOP = {"width": 1366, "height": 768}
 PREVIEW = ".jp-MarkdownViewer:not(.lm-mod-hidden)"
 CUT_OFF = """() => [...document.querySelectorAll('.jp-DirListing-itemText')]
   .filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The server as `make lab PROFILE=smoke` starts it, with an empty home."""
-    home = tmp_path_factory.mktemp("home of a learner")
-    (home / "data").mkdir()
-    if (data_dir() / "drawn_pets").is_dir():  # drawn once for all tests
-        (home / "data" / "drawn_pets").symlink_to(data_dir() / "drawn_pets")
-    others = ("COVERAGE", "JUPYTER", "XDG")
-    folders = {name: str(home / name.lower()) for name in ("DATA", "CACHE", "LAB")}
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(others)},
-        **{f"COURSE_{name}_DIR": folder for name, folder in folders.items()},
-        "HOME": str(home),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-    }
-    options = ["--no-browser", "--port=0", "--ip=127.0.0.1"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--allow-root")
-    command = [sys.executable, "-m", "utils.course", "lab", "--profile", "smoke", "--", *options]
-    with open(home / "server.log", "w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 60
-    while not (found := list((home / "runtime").glob("jpserver-*.json"))):
-        assert server.poll() is None and time.monotonic() < deadline, (
-            home / "server.log"
-        ).read_text()
-        time.sleep(0.2)
-    time.sleep(0.5)
-    about = json.loads(found[0].read_text())
-    yield {**about, "folder": home / "lab" / "smoke", "home": home}
-    subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])],
-                   env=environment, capture_output=True)  # fmt: skip
-    server.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from tests.benchmarks.remedies import REMEDIES, without
 from utils import checks, results
 from utils.base.folders import ROOT
-from utils.running import lessons, readme
+from utils.running import lessons, pages, readme
 
 pytestmark = pytest.mark.check
 
@@ -94,18 +94,13 @@ def test_an_invented_number_is_noticed():
 def test_the_minutes_of_a_lesson_are_those_measured(lesson):
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
     said = re.search(r"\*\*Time on two cores\*\*: (\d+) minutes?\.", notebook.cells[0].source)
-    assert int(said[1]) == readme.minutes(results.load_stored("drawn")[lesson])
+    assert int(said[1]) == pages.minutes(results.load_stored("drawn")[lesson])
 
 
 @pytest.mark.parametrize("lesson", lessons.lessons())
 def test_the_stored_notebook_and_the_record_are_one_run(lesson):
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", 4)
-    shown = [
-        output.data[results.MIME]["numbers"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if results.MIME in output.get("data", {})
-    ]
+    shown = [entry["numbers"] for entry in pages.recorded(notebook)]
     assert shown == [results.load_stored("drawn")[lesson]["numbers"]]
 
 

@@ -8,8 +8,7 @@ import nbformat
 import pytest
 
 from utils.base.folders import ROOT
-from utils.results import MIME
-from utils.running import lessons, profiles
+from utils.running import lessons, pages, profiles
 
 pytestmark = pytest.mark.check
 
@@ -281,10 +280,5 @@ def test_stored_figures_have_a_text_and_no_second_copy(lesson):
 
 
 def test_stored_results_are_those_of_the_default_profile(lesson):
-    (entry,) = [
-        output.data[MIME]
-        for cell in of_kind(lesson, "code")
-        for output in cell.outputs
-        if MIME in output.get("data", {})
-    ]
+    (entry,) = pages.recorded(lesson)
     assert entry["profile"] == "drawn"

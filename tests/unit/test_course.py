@@ -6,6 +6,7 @@ import sys
 import time
 
 import nbformat
+import papermill
 import pytest
 
 from utils import backbones, course, results
@@ -201,6 +202,41 @@ def test_a_profile_reaches_the_cells(small_course):
     assert lessons.run("00_small", "more").entry["numbers"]["n"] == 5
     with pytest.raises(lessons.CourseError, match="was run with other parameters"):
         store(lessons.run("00_small", "more"))
+
+
+@pytest.mark.parametrize(("deaths", "tries"), [(0, 1), (2, 3), (9, 3)])
+def test_a_kernel_whose_port_was_taken_is_started_again(small_course, monkeypatch, deaths, tries):
+    """Two kernels that start at the same moment may pick the same port; one then dies at once."""
+    small_course("print('hello')")
+    real, calls = papermill.execute_notebook, []
+
+    def execute(*arguments, **options):
+        calls.append(1)
+        if len(calls) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    if deaths < 3:
+        assert lessons.run("00_small", "drawn").entry["numbers"]["n"] == 3
+    else:
+        with pytest.raises(lessons.CourseError, match="Kernel died before replying"):
+            lessons.run("00_small", "drawn")
+    assert len(calls) == tries
+
+
+def test_what_else_stops_a_run_is_not_tried_again(small_course, monkeypatch):
+    small_course("print('hello')")
+    calls = []
+
+    def execute(*arguments, **options):
+        calls.append(1)
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    with pytest.raises(lessons.CourseError, match="something else"):
+        lessons.run("00_small", "drawn")
+    assert len(calls) == 1
 
 
 def test_a_failing_cell_is_named(small_course):

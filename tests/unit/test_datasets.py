@@ -326,3 +326,12 @@ def test_pictures_and_labels_stay_together_when_shuffled(pets):
 def test_only_train_is_ever_shuffled(pets, name):
     with pytest.raises(ValueError, match="never shuffled"):
         getattr(pets, name).batches(16, shuffle_seed=1)
+
+
+def test_the_baseline_is_the_share_of_the_most_frequent_class(home, tmp_path):
+    folder = write_classes(tmp_path / "train", 3, ("cat",)).parent
+    write_classes(tmp_path / "train", 9, ("dog",))
+    for first, split in ((20, "validation"), (40, "test")):
+        write_classes(tmp_path / split, 2, first=first)
+    data = datasets.load(folder)
+    assert (data.train.baseline, data.test.baseline) == (0.75, 0.5)

@@ -5,7 +5,7 @@ import jinja2
 import pytest
 
 from utils import results
-from utils.running import readme
+from utils.running import pages, readme
 
 pytestmark = pytest.mark.check
 
@@ -48,6 +48,15 @@ def test_storing_keeps_what_was_there_in_order(stored):
     results.store({"04": {"n": 1}}, "drawn")
     results.store({"02": {"n": 2}}, "drawn")
     assert list(results.load_stored("drawn")) == ["02", "04"]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"headline": "a", "numbers": {"b": 1}}'])
+def test_a_file_that_is_no_result_counts_as_none(home, content):
+    record()
+    (path,) = (home / "cache" / "results").rglob("*.json")
+    assert results.last_run("02_x", "smoke")["headline"] == "test_accuracy"
+    path.write_text(content)
+    assert results.last_run("02_x", "smoke") == {}
 
 
 @pytest.mark.parametrize("value", [96.8, -0.01, float("nan")])
@@ -98,4 +107,4 @@ def test_durations_are_said_as_a_person_would(seconds, said):
 
 
 def test_minutes_are_rounded_up():
-    assert [readme.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]
+    assert [pages.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]

@@ -24,13 +24,10 @@ def kept(
 ) -> tuple[np.ndarray, bool]:
     """Read an array from the cache, or compute it piece by piece and keep it there.
 
-    Args:
-        kind: folder inside the cache, also the word used in messages, such as "features".
-        key: names the content: equal keys promise equal arrays.
-        compute: gives consecutive pieces along the first axis; called only if needed.
-
-    Returns the array, read from its file as needed (changing it changes your copy, not the file),
-    and whether it was there already. A damaged file is computed again; a full disk is said before.
+    The array lies in the folder `kind`, such as "features"; equal keys promise equal arrays. Only
+    if needed, `compute` gives consecutive pieces along the first axis. Returns the array, read as
+    needed (a change of it stays in memory), and whether it was there already. A damaged file is
+    computed again; a full disk is said before.
     """
     folder = _usable_folder(kind)
     remove_stale_partials(folder)

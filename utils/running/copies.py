@@ -13,7 +13,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from utils.base.folders import ROOT, cache_dir, whole_file
+from utils import results
+from utils.base.folders import ROOT, whole_file
 from utils.running import pages, profiles
 from utils.running.lessons import lessons
 from utils.running.profiles import CourseError
@@ -149,9 +150,6 @@ def _about(profile):
 
 def _done(lesson, profile):
     """The headline number of a learner's own last run, "" if there is none."""
-    path = cache_dir() / "results" / profile / f"{lesson}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        entry = json.loads(path.read_text("utf-8"))
-        name = entry["headline"]
-        return f"✓ {name.replace('_', ' ')} {entry['numbers'][name]:.3f}"
-    return ""
+    entry = results.last_run(lesson, profile)
+    name = entry.get("headline", "")
+    return f"✓ {name.replace('_', ' ')} {entry['numbers'][name]:.3f}" if entry else ""

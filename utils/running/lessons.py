@@ -142,18 +142,14 @@ def _fingerprint(code, pictures):
 
 
 def _read_entry(output, fingerprint):
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):  # never run, or damaged: then it runs
         course = json.loads(output.read_text("utf-8"))["metadata"]["course"]
         return course["entry"] if course["fingerprint"] == fingerprint else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # never run, or damaged: then it runs
+    return None
 
 
 def _harvest(lesson, notebook):
-    from utils.results import MIME
-
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    found = [output.data[MIME] for output in outputs if MIME in output.get("data", {})]
+    found = pages.recorded(notebook)
     if len(found) != 1 or found[0]["lesson"] != lesson:
         raise CourseError(f"{lesson} must record its results exactly once, not {len(found)} times")
     seconds = [cell.metadata.get("papermill", {}).get("duration") or 0 for cell in notebook.cells]

@@ -1,9 +1,11 @@
 """What becomes of an executed notebook: an HTML page, or the outputs stored in the lesson."""
 
 import copy
+import math
 import re
 from pathlib import Path
 
+from utils.results import MIME
 from utils.running.profiles import NOTEBOOKS, CourseError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -62,14 +64,23 @@ def to_html(notebook, title: str) -> str:
     return exporter.from_notebook_node(shown)[0]
 
 
+def recorded(notebook) -> list[dict]:
+    """Give what `results.record` left in the outputs of a notebook: one entry, if all is well."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[MIME] for output in outputs if MIME in output.get("data", {})]
+
+
+def minutes(entry: dict) -> int:
+    """Give the whole minutes a lesson took, rounded up."""
+    return math.ceil(entry["seconds"] / 60)
+
+
 def store_outputs(executed: Path, entry: dict) -> None:
     """Put the outputs of a run with default parameters, and its minutes, into the lesson's file.
 
     Raises CourseError if the run had other parameters: then its cells are not the lesson's.
     """
     import nbformat
-
-    from utils.running import readme
 
     path = NOTEBOOKS / f"{entry['lesson']}.ipynb"
     lesson, done = nbformat.read(path, 4), nbformat.read(executed, 4)
@@ -79,8 +90,8 @@ def store_outputs(executed: Path, entry: dict) -> None:
     for cell, ran in zip(lesson.cells, done.cells, strict=True):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
-    minutes = readme.minutes(entry)
-    said = rf"\g<1>{minutes} minute{'s' if minutes > 1 else ''}."
+    count = minutes(entry)
+    said = rf"\g<1>{count} minute{'s' if count > 1 else ''}."
     lesson.cells[0].source = MINUTES.sub(said, lesson.cells[0].source)
     about = {"kernelspec": KERNEL | {"display_name": "Python 3"}}
     lesson.metadata = nbformat.from_dict(about | {"language_info": {"name": "python"}})

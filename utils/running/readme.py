@@ -4,14 +4,15 @@ The prose stands in the pages: README.md holds markers, between which something 
 `notebooks/results/page.md` is a Jinja template, which becomes the README.md beside it.
 """
 
-import math
+import json
 
 import jinja2
 import matplotlib
-import nbformat
 
 from utils import checks, plots, results
 from utils.base.folders import ROOT
+from utils.running.copies import opening
+from utils.running.pages import minutes
 
 README, NOTEBOOKS = ROOT / "README.md", ROOT / "notebooks"
 TEMPLATE, PAGE, ARC = (results.STORED / name for name in ("page.md", "README.md", "arc.svg"))
@@ -65,10 +66,7 @@ def value(record: str, start: str, name: str, form: str = ".3f") -> str:
 
 
 def accuracy(record: str, start: str, name: str, pictures: str = "") -> str:
-    """Write an accuracy with its interval, or a dash where it has not been measured.
-
-    `pictures` is the name of their count; by default that of the split that the name tells.
-    """
+    """Write an accuracy with its interval (of `pictures`, or those of its split), or a dash."""
     found = numbers(record, start)
     if name not in found:
         return MISSING
@@ -89,11 +87,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def minutes(entry: dict) -> int:
-    """Give the whole minutes a lesson took, rounded up."""
-    return math.ceil(entry["seconds"] / 60)
-
-
 def result_table() -> str:
     """Write README's one result: the same step, the book's way and the course's, on photographs."""
     repeated = accuracy("book", "02", "divided_by_255_instead_validation_accuracy")
@@ -110,9 +103,9 @@ def lessons_table() -> str:
     """Write the table of lessons: name, question, minutes of the default profile."""
     stored, rows = results.load_stored("drawn"), []
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
-        title, answer = nbformat.read(path, 4).cells[0].source.split("\n\n")[:2]
-        link = f"[{title.removeprefix('# ')}](notebooks/{path.name})"
-        rows.append([link, answer.replace("\n", " "), str(minutes(stored[path.stem]))])
+        title, answer, _ = opening(json.loads(path.read_text("utf-8")))
+        link = f"[{title}](notebooks/{path.name})"
+        rows.append([link, answer, str(minutes(stored[path.stem]))])
     return _table(["lesson", "what it answers", "minutes on two cores"], *rows)
 
 
