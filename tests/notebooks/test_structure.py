@@ -17,8 +17,7 @@ LESSONS = [path.stem for path in PATHS]
 CORE = {path.stem for path in PATHS if path.stem < "1"}
 HEADER = ["What you will be able to do", "What you need", "Time on two cores"]
 # Lessons 10 to 15 still open and close in the older form.
-OLD_HEADER = ["What you will do", "What you will learn", "What you need", "Time on two cores"]
-CLOSING, OLD_CLOSING = "## What you have seen", "## What you have done"
+CLOSING = "## What you have seen"
 OLD = ["ImageDataGenerator", "fit_generator", "predict_generator", "RMSprop(lr=", "set_session"]
 NOISE = re.compile(r"/home/|/root/|/work/|/tmp/|C:\\|Traceback|Warning|I0000|oneDNN")
 
@@ -62,25 +61,16 @@ def test_book_and_photos_differ_in_their_data_only(name):
     assert photos.get("DATASET") != "cats_vs_dogs_full"
 
 
-def bullets(text):
-    return text.count("\n- ")
-
-
 def test_it_opens_and_closes_as_agreed(lesson):
     first, last = lesson.cells[0].source, lesson.cells[-1].source
     assert re.match(r"# \d\d · [A-Z]", first)
-    headings = HEADER if f"**{HEADER[0]}**" in first else OLD_HEADER
-    places = [first.find(f"**{heading}**") for heading in headings]
+    places = [first.find(f"**{heading}**") for heading in HEADER]
     assert -1 not in places and places == sorted(places)
     assert "## What next" in last
-    promised = bullets(first.split(f"**{headings[0]}**")[1].split("**What")[0])
-    if headings == HEADER:
-        assert "?" in first[: places[0]], "the opening cell asks no question"
-        assert promised >= 2
-        assert len(last.split(CLOSING)[1].split("## What next")[0].split()) >= 20
-    else:
-        assert promised == bullets(last.split(OLD_CLOSING)[1].split("##")[0]) >= 3
-        assert last.index("## Take-aways") < last.index("## What next")
+    promised = first.split(f"**{HEADER[0]}**")[1].split("**What")[0].count("\n- ")
+    assert "?" in first[: places[0]], "the opening cell asks no question"
+    assert promised >= 2
+    assert len(last.split(CLOSING)[1].split("## What next")[0].split()) >= 20
     assert sum(cell.source.count("\n# ") for cell in of_kind(lesson, "markdown")) == 0
 
 
@@ -184,7 +174,7 @@ def made(*sources):
         ("**What you need**", "What you need"),
         ("# 00 · ", "# Lesson 0: "),
         ("## What next", "## Next"),
-        (CLOSING, OLD_CLOSING),
+        (CLOSING, "## What you have done"),
         ("word ", ""),
     ],
 )

@@ -77,6 +77,19 @@ def test_accuracies_carry_their_intervals():
     np.testing.assert_allclose(drawn, expected)
 
 
+def test_the_baseline_is_drawn_where_it_was_said():
+    drawn = [line.get_xdata()[0] for line in FIGURES["accuracies"]().axes[0].lines[1:]]
+    assert drawn == [0.4]
+    assert len(FIGURES["dots"]().axes[0].lines) == 1  # none was asked for
+
+
+def test_a_smoothed_curve_lies_over_the_raw_one():
+    for smoothing, expected in ((0, [0.8]), (0.5, [0.8, 0.65])):
+        lines = plots.curves(HISTORY, "Curves", smoothing).axes[0].lines
+        ends = [line.get_ydata()[-1] for line in lines[: len(lines) // 2]]
+        assert ends == pytest.approx(expected)
+
+
 def test_markup_in_a_class_name_is_escaped():
     figure = plots.grid(np.zeros((1, 4, 4, 3)), ['"><b>'], "One")
     assert "<b>" not in figure._repr_mimebundle_()[0]["text/html"]
