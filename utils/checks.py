@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import psutil
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from utils.base.framework import keras
@@ -89,23 +88,6 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, accuracy: float) ->
             "are pictures and labels in the same order?"
         )
     return table
-
-
-def interval(accuracy: float, n: int) -> tuple[float, float]:
-    """Give the 95 % interval of an accuracy measured on n pictures (Wilson's, 1927); lesson 00.
-
-    A ValueError says if the accuracy is not a fraction in [0, 1] or n is below 1.
-    """
-    if not 0 <= accuracy <= 1 or n < 1:
-        raise ValueError(f"accuracy must be in [0, 1] and n at least 1, not {accuracy} and {n}")
-    found = binomtest(round(accuracy * n), n).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
-
-
-def with_interval(accuracy: float, n: int) -> str:
-    """Write an accuracy as the course does: "0.968 (0.949–0.980, n = 500)"; lesson 00."""
-    low, high = interval(accuracy, n)
-    return f"{accuracy:.3f} ({low:.3f}–{high:.3f}, n = {n:,})"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from utils import checks
+from utils import statistics
 
 # Wong's palette (Nature Methods 8, 441, 2011): distinct under every common colour blindness.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -168,19 +168,28 @@ def embedding(
 
 
 def dots(
-    values: Mapping[str, float],
+    values: Mapping[str, float | Sequence[float]],
     title: str,
     xlabel: str,
     ranges: Sequence[tuple[float, float]] | None = None,
     baseline: float | None = None,
 ) -> Picture:
-    """Compare numbers, a row each, with (low, high) ranges and a dashed line; lesson 15."""
+    """Compare numbers, a row each, with (low, high) ranges and a dashed line; lesson 15.
+
+    Where a row has several numbers, such as one of each seed, each is a small dot and their mean a
+    large one.
+    """
+    runs = {name: np.atleast_1d(value) for name, value in values.items()}
+    values = {name: float(row.mean()) for name, row in runs.items()}
     low, high = min(values, key=values.get), max(values, key=values.get)
     alt = f"{xlabel} from {values[low]:.3f} ({low}) to {values[high]:.3f} ({high})"
     figure, axes = _picture(title, alt, (8, 0.5 * len(values) + 1.5))
     ax, places = axes[0, 0], np.arange(len(values))
     if ranges is not None:
         ax.hlines(places, *np.array(ranges).T, color=COLOURS[0], linewidth=2)
+    for place, row in enumerate(runs.values()):
+        if len(row) > 1:
+            ax.plot(row, np.full(len(row), place), "o", color=COLOURS[1], markersize=4, alpha=0.6)
     ax.plot(list(values.values()), places, "o", color=COLOURS[0], markersize=7)
     for place, value in enumerate(values.values()):
         ax.annotate(f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center")
@@ -206,5 +215,5 @@ def accuracies(
     a row; `baseline` is the accuracy of always answering the most frequent class.
     """
     counts = [n] * len(values) if isinstance(n, int) else n
-    ranges = [checks.interval(v, k) for v, k in zip(values.values(), counts, strict=True)]
+    ranges = [statistics.interval(v, k) for v, k in zip(values.values(), counts, strict=True)]
     return dots(values, title, xlabel, ranges, baseline)

@@ -1,8 +1,11 @@
 """What a lesson measured: written down by its last cell, read by the next lesson and by tests."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from utils.base.folders import ROOT, cache_dir, whole_file
 from utils.base.machine import provenance
@@ -27,11 +30,20 @@ class _Shown:
         return {MIME: self.entry, "text/plain": repr(self)}
 
 
-def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float | int) -> _Shown:
+def record(
+    lesson: str,
+    profile: str,
+    headline: str,
+    seed: int,
+    predictions: Mapping[str, tuple] | None = None,
+    **numbers: float | int,
+) -> _Shown:
     """Write down what a lesson measured, and show it as a table; a lesson's last cell; lesson 00.
 
     `headline` is the one of `numbers`, name=value, to show in tables; `profile` says whose
     parameters the lesson ran with. A name with "accuracy" holds a fraction in [0, 1].
+    `predictions`, such as {"test": (data.test, predicted)} with integers (pictures,), are kept
+    picture by picture, so that another lesson can be compared on the same pictures.
 
     Raises:
         ValueError: a headline that is not among the numbers, or an accuracy outside [0, 1].
@@ -43,7 +55,8 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
             raise ValueError(f"{name} must be a fraction in [0, 1], but it is {value}")
     clean = {n: v if isinstance(v, int) else round(float(v), 6) for n, v in numbers.items()}
     about = {"lesson": lesson, "profile": profile, "headline": headline, "seed": seed}
-    entry = {**about, "numbers": clean, **provenance()}
+    answers = {n: _wrong(split, predicted) for n, (split, predicted) in (predictions or {}).items()}
+    entry = {**about, "numbers": clean, "predictions": answers, **provenance()}
     path = cache_dir() / "results" / profile / f"{lesson}.json"
     try:
         with whole_file(path) as partial:
@@ -51,6 +64,29 @@ def record(lesson: str, profile: str, headline: str, seed: int, **numbers: float
     except OSError as error:  # a read-only cache: later lessons then quote the course's own record
         print(f"Not remembered for later lessons: {error}")
     return _Shown(entry)
+
+
+def _wrong(split, predicted):
+    """Keep predictions compactly: of which pictures, and "place:answer" where it was wrong."""
+    wrong = np.flatnonzero(np.not_equal(predicted, split.labels))
+    answers = " ".join(f"{i}:{int(predicted[i])}" for i in wrong)
+    return {"pictures": len(split), "of": split.key("predictions"), "wrong": answers}
+
+
+def recall_predictions(lesson: str, profile: str, name: str, split) -> np.ndarray | None:
+    """Give what an earlier lesson predicted for these very pictures, integers (n,); lesson 03.
+
+    Of your own last run, else of the course's own record; None if neither has them, or only those
+    of other pictures.
+    """
+    for entry in (last_run(lesson, profile), load_stored(profile).get(lesson, {})):
+        kept = entry.get("predictions", {}).get(name, {})
+        if kept.get("of") == split.key("predictions"):
+            predicted = split.labels.copy()
+            for place, answer in (pair.split(":") for pair in kept["wrong"].split()):
+                predicted[int(place)] = int(answer)
+            return predicted
+    return None
 
 
 def last_run(lesson: str, profile: str) -> dict:

@@ -13,7 +13,7 @@ import argparse
 import time
 
 from tests.benchmarks.how_many_views import compiled, strong_augmentation
-from utils import backbones, checks, datasets, features, models, results
+from utils import backbones, datasets, features, models, results, statistics
 from utils.base.framework import keras
 
 RMSPROP = keras.optimizers.RMSprop
@@ -86,7 +86,7 @@ def judged(model, held, test, epochs):
     for name, (values, labels) in (("validation", held), ("test", test)):
         accuracy = model.evaluate(values, labels, batch_size=100, verbose=0)[1]
         found |= {f"{name}_accuracy": round(accuracy, 6), f"{name}_pictures": len(labels)}
-        print(f"{name}: {checks.with_interval(accuracy, len(labels))}", flush=True)
+        print(f"{name}: {statistics.with_interval(accuracy, len(labels))}", flush=True)
     return found
 
 

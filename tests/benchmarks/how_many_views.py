@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from utils import backbones, checks, datasets, features, models, results
+from utils import backbones, datasets, features, models, results, statistics
 from utils.base.framework import keras, layers
 
 SEEDS = (1, 2, 3)
@@ -91,7 +91,7 @@ def measure(name):
             accuracy = float(np.mean(said.argmax(-1) == held.labels))
             way = f"views_{count}" if count else "end_to_end"
             numbers[f"{way}_seed{seed}_accuracy"] = round(accuracy, 6)
-            text = checks.with_interval(accuracy, len(held.labels))
+            text = statistics.with_interval(accuracy, len(held.labels))
             print(f"{name}, seed {seed}, {way:<10} {text}", flush=True)
     return numbers
 

@@ -8,7 +8,7 @@ as one of its dogs. Needs the cats_vs_dogs photographs. Writes its result to not
 
 import numpy as np
 
-from utils import backbones, checks, datasets, results
+from utils import backbones, datasets, results, statistics
 
 CATS, DOGS = range(281, 286), range(151, 269)  # ImageNet's domestic cats, and its breeds of dogs
 SIZE = 224
@@ -23,7 +23,7 @@ def main():
     for name, wanted, label in (("cats", CATS, 0), ("dogs", DOGS, 1)):
         mine = answers[split.labels == label]
         shares[f"{name}_in_{name[:-1]}_classes"] = float(np.isin(mine, wanted).mean())
-        print(name, checks.with_interval(shares[f"{name}_in_{name[:-1]}_classes"], len(mine)))
+        print(name, statistics.with_interval(shares[f"{name}_in_{name[:-1]}_classes"], len(mine)))
     entry = {
         "lesson": "imagenet_classes",
         "profile": "efficientnet_lite0",

@@ -16,7 +16,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from utils import checks, results
+from utils import results, statistics
 from utils.base.folders import ROOT
 
 COSMIC_RAY = "cosmic-ray==8.7.0"
@@ -52,7 +52,7 @@ def few_noticed(counts):
     found = []
     for name, one in counts.items():
         changes = one["killed"] + one["survived"]
-        if checks.interval(one["killed"] / changes, changes)[1] < NOTICED:
+        if statistics.interval(one["killed"] / changes, changes)[1] < NOTICED:
             found.append(name)
     return found
 

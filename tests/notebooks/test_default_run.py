@@ -13,7 +13,7 @@ import sys
 import nbformat
 import pytest
 
-from utils import checks, results
+from utils import results, statistics
 from utils.base.folders import ROOT
 from utils.running import lessons
 
@@ -61,7 +61,7 @@ def two_pictures(accuracy, n):
 
 def its_interval(accuracy, n):
     """For lessons that train whole networks, where a rounding may grow from step to step."""
-    low, high = checks.interval(accuracy, n)
+    low, high = statistics.interval(accuracy, n)
     return high - low
 
 

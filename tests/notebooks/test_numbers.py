@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from tests.benchmarks.remedies import REMEDIES, without
-from utils import checks, results
+from utils import results, statistics
 from utils.base.folders import ROOT
 from utils.running import lessons, pages, readme
 
@@ -237,12 +237,15 @@ APART = [  # profile, lesson, worse, better, of how many pictures: their interva
 def test_what_lessons_say_is_worse_is_worse(profile, start, worse, better, pictures):
     n = number(profile, start, f"{pictures}_pictures")
     low, high = (number(profile, start, f"{name}_accuracy") for name in (worse, better))
-    assert checks.interval(low, n)[1] < checks.interval(high, n)[0]
+    assert statistics.interval(low, n)[1] < statistics.interval(high, n)[0]
 
 
 def alike(first, second, n):
     """Two accuracies whose intervals meet."""
-    (low, high), (other_low, other_high) = checks.interval(first, n), checks.interval(second, n)
+    (low, high), (other_low, other_high) = (
+        statistics.interval(first, n),
+        statistics.interval(second, n),
+    )
     return low <= other_high and other_low <= high
 
 

@@ -2,8 +2,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from utils import checks
 from utils.checks import CheckError
@@ -106,45 +104,6 @@ def test_confusion_notices_another_order(said):
 def test_confusion_notices_another_accuracy():
     with pytest.raises(CheckError, match=r"evaluate says 0\.6010 but the predictions say 0\.6000"):
         checks.confusion(LABELS, SAID, 0.601)
-
-
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [  # Newcombe 1998, Statistics in Medicine 17, table I: Wilson's method without correction
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_interval_is_the_published_one(right, n, low, high):
-    assert checks.interval(right / n, n) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(n=st.integers(1, 10_000), share=st.floats(0, 1))
-def test_interval_is_wilsons_formula(n, share):
-    right, z = round(share * n), 1.959963984540054
-    p = right / n
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert checks.interval(p, n) == pytest.approx((middle - half, middle + half), abs=1e-9)
-
-
-def test_interval_holds_the_truth_about_95_times_in_100():
-    rng = np.random.default_rng(0)
-    drawn = rng.binomial(500, 0.9, 4000) / 500
-    held = np.mean([low <= 0.9 <= high for low, high in (checks.interval(a, 500) for a in drawn)])
-    assert 0.935 < held < 0.965
-
-
-@pytest.mark.parametrize(("accuracy", "n"), [(96.8, 500), (1.5, 5), (-0.1, 5), (0.5, 0)])
-def test_interval_refuses_percent_and_nothing(accuracy, n):
-    with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
-        checks.interval(accuracy, n)
-
-
-def test_with_interval():
-    assert checks.with_interval(0.9, 1000) == "0.900 (0.880–0.917, n = 1,000)"
 
 
 def test_peak_memory_sees_what_was_held_for_a_while():

@@ -3,7 +3,7 @@ import base64
 import numpy as np
 import pytest
 
-from utils import checks, plots
+from utils import plots, statistics
 
 pytestmark = pytest.mark.check
 
@@ -73,7 +73,7 @@ def test_a_large_matrix_is_a_sentence_too_with_its_names_upright():
 def test_accuracies_carry_their_intervals():
     figure = plots.accuracies({"a": 0.5, "b": 0.9}, [50, 500], "Right")
     drawn = [path.vertices[:, 0].tolist() for path in figure.axes[0].collections[0].get_paths()]
-    expected = [checks.interval(0.5, 50), checks.interval(0.9, 500)]
+    expected = [statistics.interval(0.5, 50), statistics.interval(0.9, 500)]
     np.testing.assert_allclose(drawn, expected)
 
 
@@ -107,3 +107,10 @@ def test_smooth_is_the_books():
     assert plots.smooth([1, 0, 0], 0.8) == pytest.approx([1, 0.8, 0.64])
     assert plots.smooth([3, 1, 2], 0) == [3, 1, 2]
     assert plots.smooth([], 0.8) == []
+
+
+def test_each_run_is_a_dot_beside_their_mean():
+    ax = plots.dots({"one": 0.5, "three": [0.6, 0.7, 0.8]}, "Runs", "accuracy").axes[0]
+    runs, means = ax.lines
+    assert runs.get_xdata().tolist() == [0.6, 0.7, 0.8] and set(runs.get_ydata()) == {1}
+    assert list(means.get_xdata()) == pytest.approx([0.5, 0.7])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from utils import checks, datasets, features, plots
+from utils import datasets, features, plots, statistics
 from utils.sources import drawn_pets
 from utils.sources.folder import SHARES, Row, assign_splits
 
@@ -147,11 +147,11 @@ def test_a_drawing_depends_on_its_arguments_alone(seed, index, class_name, size)
 @given(n=st.integers(1, 10**6), share=st.floats(0, 1))
 def test_an_interval_holds_its_accuracy_and_shrinks_with_n(n, share):
     accuracy = round(share * n) / n
-    low, high = checks.interval(accuracy, n)
+    low, high = statistics.interval(accuracy, n)
     assert 0 <= low <= accuracy <= high <= 1
-    more = checks.interval(accuracy, 4 * n)
+    more = statistics.interval(accuracy, 4 * n)
     assert more[1] - more[0] < high - low
-    mirrored = checks.interval(1 - accuracy, n)
+    mirrored = statistics.interval(1 - accuracy, n)
     assert mirrored[0] == pytest.approx(1 - high) and mirrored[1] == pytest.approx(1 - low)
 
 

@@ -2,9 +2,10 @@ import json
 import re
 
 import jinja2
+import numpy as np
 import pytest
 
-from utils import results
+from utils import datasets, results
 from utils.running import pages, readme
 
 pytestmark = pytest.mark.check
@@ -108,3 +109,27 @@ def test_durations_are_said_as_a_person_would(seconds, said):
 
 def test_minutes_are_rounded_up():
     assert [pages.minutes({"seconds": s}) for s in (59, 60, 61)] == [1, 1, 2]
+
+
+def test_predictions_are_kept_compactly_and_come_back_for_the_same_pictures_only(home, stored):
+    labels = np.array([0, 0, 1, 1, 2])
+    pictures = datasets.Split("test", ("a", "b", "c"), ("p",) * 5, labels, tuple("vwxyz"))
+    predicted = np.array([0, 2, 1, 1, 0])
+    kept = {"test": (pictures, predicted)}
+    shown = results.record("02_x", "smoke", "accuracy", 1, predictions=kept, accuracy=0.6)
+    assert shown.entry["predictions"]["test"]["wrong"] == "1:2 4:0"
+    found = results.recall_predictions("02_x", "smoke", "test", pictures)
+    assert np.array_equal(found, predicted)
+    others = pictures.select(np.array([1, 0, 2, 3, 4]))
+    assert results.recall_predictions("02_x", "smoke", "test", others) is None
+    assert results.recall_predictions("02_x", "smoke", "validation", pictures) is None
+    assert results.recall_predictions("03_y", "smoke", "test", pictures) is None
+
+
+def test_predictions_come_from_the_record_where_there_is_no_run(home, stored):
+    pictures = datasets.Split("test", ("a", "b"), ("p",) * 2, np.array([0, 1]), tuple("vw"))
+    kept = {"test": (pictures, np.array([1, 1]))}
+    entry = results.record("02_x", "drawn", "accuracy", 1, predictions=kept, accuracy=0.5).entry
+    results.store({"02_x": entry}, "drawn")
+    (results.cache_dir() / "results" / "drawn" / "02_x.json").unlink()
+    assert results.recall_predictions("02_x", "drawn", "test", pictures).tolist() == [1, 1]

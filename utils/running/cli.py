@@ -139,7 +139,7 @@ def _train_head(options):
     for path in (options.training_file, options.validation_file):
         if not path.is_file():
             raise CourseError(f"there is no pack {path}: make it with the bottleneck command")
-    from utils import bottleneck, checks, plots
+    from utils import bottleneck, plots, statistics
     from utils.base.framework import keras
     from utils.running.train_head import train_head
 
@@ -151,7 +151,7 @@ def _train_head(options):
     head, curve = (stem.with_name(stem.name + end) for end in ("_head.keras", "_curve.png"))
     model.save(head)
     plots.curves(history, f"A softmax on {stem.name}").savefig(curve)
-    print("validation accuracy", checks.with_interval(accuracy, len(validation.labels)))
+    print("validation accuracy", statistics.with_interval(accuracy, len(validation.labels)))
     print(f"{os.path.relpath(head)}\n{os.path.relpath(curve)}")
 
 

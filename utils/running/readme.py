@@ -9,7 +9,7 @@ import json
 import jinja2
 import matplotlib
 
-from utils import checks, plots, results
+from utils import plots, results, statistics
 from utils.base.folders import ROOT
 from utils.running.copies import opening
 from utils.running.pages import minutes
@@ -20,7 +20,7 @@ MISSING = "–"
 
 # What the book prints after its last step, on 1,000 test pictures: F. Chollet, Deep Learning with
 # Python, first edition (2017), notebook 5.3.
-BOOK = checks.with_interval(0.968, 1000)
+BOOK = statistics.with_interval(0.968, 1000)
 
 
 def write() -> None:
@@ -71,7 +71,7 @@ def accuracy(record: str, start: str, name: str, pictures: str = "") -> str:
     if name not in found:
         return MISSING
     split = "test" if "test" in name else "validation"
-    return checks.with_interval(found[name], found[pictures or f"{split}_pictures"])
+    return statistics.with_interval(found[name], found[pictures or f"{split}_pictures"])
 
 
 def lesson_link(start: str) -> str:
