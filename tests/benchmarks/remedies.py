@@ -85,7 +85,7 @@ REMEDIES = [
             (
                 "utils/sources/drawing.py",
                 "draw_set",
-                'partial = folder.with_name(f".{folder.name}.seed{seed}")',
+                'partial = folder.with_name(f".{folder.name}.seeds{seeds}")',
                 "partial = folder",
             )
         ],

@@ -150,6 +150,15 @@ def test_what_is_missing_is_made_where_the_data_shall_lie(home, monkeypatch):
         assert datasets.load(name).folder == home / "one" / "in another" / name
 
 
+@pytest.mark.parametrize("name", ["drawn_pets", "drawn_signs"])
+def test_a_set_drawn_by_an_earlier_version_is_refused_with_the_way_out(home, name):
+    """Its test pictures are others, so its figures would be, too."""
+    write_classes(folder := home / "data" / name)
+    with pytest.raises(DataSetError, match=r"earlier version.*delete that folder"):
+        datasets.load(name)
+    assert folder.is_dir()
+
+
 def test_a_changed_picture_is_looked_at_again(home, pets_folder):
     old = datasets.load(pets_folder)
     path = old.train.paths[0]

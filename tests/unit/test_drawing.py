@@ -25,19 +25,19 @@ def test_what_cannot_be_drawn_or_written_is_said(tmp_path):
 
 
 def test_who_finishes_second_keeps_what_is_there(tmp_path):
-    folder, partial = tmp_path / "signs", tmp_path / ".signs.seed1"
+    folder, partial = tmp_path / "signs", tmp_path / ".signs.seeds1"
     for place in (partial, folder):
         place.mkdir()
         (place / "a").write_text(place.name)
-    drawing.draw_set(drawn_signs.draw, folder, 1, {})
+    drawing.draw_set(drawn_signs.draw, folder, {"train": (1, [])})
     assert (folder / "a").read_text() == "signs"
     assert not partial.exists()
     with pytest.raises(OSError):
-        drawing.draw_set(drawn_signs.draw, tmp_path / "elsewhere", 1, {})
+        drawing.draw_set(drawn_signs.draw, tmp_path / "elsewhere", {})
 
 
 def test_who_is_overtaken_while_drawing_keeps_what_is_there(tmp_path, monkeypatch):
-    folder, partial = tmp_path / "signs", tmp_path / ".signs.seed1"
+    folder, partial = tmp_path / "signs", tmp_path / ".signs.seeds1"
     partial.mkdir()
 
     def draw_files(*_):
@@ -45,5 +45,5 @@ def test_who_is_overtaken_while_drawing_keeps_what_is_there(tmp_path, monkeypatc
         raise FileNotFoundError("the file that was being written")
 
     monkeypatch.setattr(drawing, "draw_files", draw_files)
-    drawing.draw_set(drawn_signs.draw, folder, 1, {"train": []})
+    drawing.draw_set(drawn_signs.draw, folder, {"train": (1, [])})
     assert folder.is_dir() and not partial.exists()

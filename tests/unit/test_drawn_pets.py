@@ -42,10 +42,10 @@ def test_a_set_goes_on_where_it_stopped_and_comes_out_the_same(tmp_path, monkeyp
     drawn_pets.draw_all(folder, seed=9)
     names = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.jpg"))]
     assert names == [
-        *(f"test/{c}/{c}_0002.jpg" for c in ("cat", "dog")),
+        *(f"test/{c}/{c}_1000.jpg" for c in ("cat", "dog")),
         *(f"train/{c}/{c}_{i:04d}.jpg" for c in ("cat", "dog") for i in (0, 1)),
     ]
-    folder.rename(partial := tmp_path / ".pets.seed9")  # as a killed run leaves it
+    folder.rename(partial := tmp_path / ".pets.seeds9-2026")  # as a killed run leaves it
     one, other = (partial / "train" / name for name in ("dog/dog_0001.jpg", "cat/cat_0000.jpg"))
     before, stamp = one.read_bytes(), other.stat().st_mtime_ns
     one.unlink()

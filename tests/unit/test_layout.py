@@ -94,7 +94,8 @@ def test_the_helpers_are_small():
     assert len(top) == 10
     assert max(map(lines, top)) <= 250
     assert sum(map(lines, top)) <= 1450
-    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3950
+    # 3,800, and what comparing methods and keeping their predictions added.
+    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3940
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

@@ -103,14 +103,16 @@ def photographed(image, size, blur, lights, noise, rng):
     return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
 
 
-def draw_set(draw: Callable, folder: Path, seed: int, splits: dict[str, list[tuple]]) -> None:
+def draw_set(draw: Callable, folder: Path, splits: dict[str, tuple[int, list[tuple]]]) -> None:
     """Draw a data set into a folder that appears when it is complete; a killed run is continued.
 
-    For each picture `splits` gives class, file name, and what `draw` wants besides the seed.
+    For each split `splits` gives the seed, and of each picture class, file name, and what `draw`
+    wants besides the seed.
     """
-    partial = folder.with_name(f".{folder.name}.seed{seed}")
+    seeds = "-".join(str(seed) for seed, _ in splits.values())
+    partial = folder.with_name(f".{folder.name}.seeds{seeds}")
     try:
-        for split, wanted in splits.items():
+        for split, (seed, wanted) in splits.items():
             place = partial / split
             jobs = [[str(place / kind / name), seed, *rest] for kind, name, *rest in wanted]
             draw_files(draw, jobs, f"Drawing {split} pictures")

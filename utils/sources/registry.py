@@ -60,9 +60,15 @@ def locate(name: str | Path) -> Path:
     """Give the folder of a data set, made first if it is a built-in one that is not there yet."""
     source = SOURCES.get(str(name))
     folder = data_dir() / name if source else Path(name).expanduser().absolute()
+    drawn = {"drawn_pets": drawn_pets, "drawn_signs": drawn_signs}.get(str(name))
     if source and not folder.is_dir():
         remove_stale_partials(folder.parent)
         source(folder)
+    elif drawn and not (folder / drawn.FIRST_TEST).exists():
+        raise DataSetError(
+            f"{folder} was drawn by an earlier version of this course, with other test pictures: "
+            "delete that folder, and it will be drawn again in seconds"
+        )
     if not folder.is_dir():
         raise DataSetError(
             f"there is no data set or folder {str(name)!r}; the data sets are "
