@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from tests.benchmarks import bench
-from utils import backbones
+from tests.benchmarks import bench, how_many_views, until_target
+from utils import backbones, results
 from utils.base.folders import cache_dir
 
 pytestmark = pytest.mark.check
@@ -70,3 +70,46 @@ def test_training_stops_where_the_target_is_reached(monkeypatch):
         monkeypatch.setattr(bench, "TARGET", target)
         options = {"epochs": 3, "validation_data": values, "callbacks": [stop], "verbose": 0}
         assert len(head.fit(*values, **options).history["loss"]) == epochs
+
+
+def test_a_model_that_is_restarted_trains_as_it_did_the_first_time():
+    layers = bench.layers
+    model = bench.keras.Sequential([bench.keras.Input((4,)), layers.Dense(8), layers.Dropout(0.5)])
+    model.add(layers.Dense(2, activation="softmax"))
+    how_many_views.compiled(model, 0.1)
+    start, losses = model.get_weights(), []
+    x, y = np.random.default_rng(0).normal(size=(16, 4)), np.arange(16) % 2
+    for seed in (3, 3, 4):
+        model.set_weights(start)
+        how_many_views.restarted(model, seed)
+        losses.append(model.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"])
+    assert losses[0] == pytest.approx(losses[1]) and losses[0] != pytest.approx(losses[2])
+
+
+def test_views_are_compared_with_end_to_end_on_the_same_pictures(pets):
+    labels, other = pets.train.labels, 1 - pets.train.labels
+    predictions = {}
+    for seed in (1, 2):
+        for way in how_many_views.WAYS:
+            answers = labels.copy()
+            if way == "views_1":
+                answers[: 1 + seed] = other[: 1 + seed]
+            predictions[f"{way}_seed{seed}"] = results._wrong(pets.train, answers)
+    found, n = how_many_views.against_end_to_end(predictions, (1, 2)), len(labels)
+    assert found["views_1_difference"] == pytest.approx(-2.5 / n, abs=1e-6)
+    assert found["views_1_low"] <= found["views_1_difference"] <= found["views_1_high"]
+    reach = 12.706 * 0.5 / n  # Student's t of one degree of freedom, and half a picture
+    assert found["views_1_seeds_high"] == pytest.approx(-2.5 / n + reach, abs=1e-3)
+    assert found["views_8_difference"] == 0
+
+
+def test_the_first_epoch_at_the_target_is_found_on_validation_and_asked_on_test(pets):
+    labels = pets.train.labels
+    one_wrong = np.where(np.arange(len(labels)) == 0, 1 - labels, labels)
+    predicted = [1 - labels, one_wrong, labels]
+    numbers, kept = until_target.summary([0.9, 0.97, 0.96], predicted, pets.train)
+    assert numbers["epoch"] == 2 and numbers["first_validation_accuracy"] == 0.97
+    assert numbers["first_test_accuracy"] == pytest.approx(1 - 1 / len(labels), abs=1e-6)
+    assert numbers["last_test_accuracy"] == 1 and set(kept) == {"first", "last"}
+    never, kept = until_target.summary([0.9, 0.95], predicted[:2], pets.train)
+    assert never["epoch"] == 0 and set(kept) == {"last"}

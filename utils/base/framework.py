@@ -36,7 +36,7 @@ tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.g
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Switch off a pipeline's self-tuning; lesson 15.
+    """Switch off a pipeline's self-tuning; CONTRIBUTING says why.
 
     Its thread rests 10 ms, then 20, 40, and so on, and at times the end of an epoch waits for it.
     """
