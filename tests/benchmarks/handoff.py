@@ -14,7 +14,7 @@ the accuracy after an epoch, all seeds together and pictures drawn as groups, st
 That margin was set before the first run. The entry "tail" counts what a shift by the dropped tail
 spoils.
 
-Five minutes of one core; a run that was stopped goes on with the next seed.
+A quarter of an hour of one core; a run that was stopped goes on with the next seed.
 
     python -m tests.benchmarks.handoff
 """
