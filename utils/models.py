@@ -105,14 +105,15 @@ def up_to(model: keras.Model, name: str) -> keras.Model:
 
 
 def batch_norm(base: keras.Model, statistics: str, learn: bool = False) -> keras.Model:
-    """Give a frozen base whose batch normalisation behaves in one of three ways; lessons 11, 14.
+    """Give a frozen base whose batch normalisation acts as one era of Keras did; lessons 11, 14.
 
     All other layers stay frozen. The layers are shared with `base` and are changed by this.
 
     Args:
-        statistics: "kept" normalises by the running averages from ImageNet, always; "batch" by the
-            batch while training, and leaves the averages alone; "updated" by the batch while
-            training, and moves the averages towards it.
+        statistics: by which mean and variance a frozen layer normalises in training, and what its
+            running averages do: "updated" by the batch, and they move (Keras up to 2.1.2, issue
+            6570); "batch" by the batch, and they stay (2.1.3 to 2.3, pull request 9965); "kept" by
+            the averages, always, and they stay (TensorFlow 2.0 and later, Keras 3).
         learn: whether scale and offset of these layers learn; not with "kept".
     """
     if statistics not in ("kept", "batch", "updated") or (learn and statistics == "kept"):
