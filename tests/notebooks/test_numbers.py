@@ -28,13 +28,12 @@ QUOTED = {
         "0.9510": "the book's first edition, notebook 5.3, its last epoch with a frozen base",
         "0.90": "its readers, deep-learning-with-python-notebooks issue 21",
     },
-    "04_fine_tuning": {"0.9": "an example of two probabilities", "0.1": "the other one"},
     "15_fast_on_two_cores": {"0.968": "what the book's recipe ends with, notebook 5.3"},
     "README": {"0.968": "what the book's recipe ends with, notebook 5.3"},
     "page": {
         "0.903": "the book's first edition, notebook 5.3",
         "0.90": "the book's readers, deep-learning-with-python-notebooks issue 21",
-        "0.96": "the book's first edition, notebook 5.3",
+        "0.9510": "the book's first edition, notebook 5.3, its last epoch with a frozen base",
         "0.968": "what the book's recipe ends with, notebook 5.3",
         "0.7235": "the bottleneck lab, VGG on CIFAR-10",
         "0.8666": "the bottleneck lab, VGG on traffic signs",
@@ -50,7 +49,7 @@ QUOTED = {
 }
 # Records that a lesson reads aloud, beside its own numbers by default and on the book's pictures.
 READ_ALOUD = {
-    "04_fine_tuning": ["random_head"],
+    "04_fine_tuning": ["random_head", "long_head"],
     "14_open_everything": ["when_to_open"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "book_epochs"],
 }
