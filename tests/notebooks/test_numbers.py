@@ -303,6 +303,7 @@ def paired(*runs):
 
 
 FIVE = (1, 2, 3, 4, 5)
+LONG = ("early_loss", "late_loss", "wrong_share_of_rise")
 
 
 @pytest.mark.parametrize("start", ["00", "02", "03", "04"])
@@ -320,6 +321,18 @@ def test_fine_tuning_beats_each_earlier_lesson_over_five_seeds(start):
 def test_running_averages_that_move_cost_accuracy_on_the_drawings():
     runs = [("drawn", "04", f"{name}_validation") for name in ("head", "zero_rate")]
     assert paired(runs).high < 0
+
+
+@pytest.mark.parametrize("seed", FIVE)
+def test_a_long_heads_loss_rises_by_its_wrong_pictures(seed):
+    long = {key: number("long_head", "long", f"seed{seed}_{key}") for key in LONG}
+    assert long["late_loss"] > 1.4 * long["early_loss"]
+    assert long["wrong_share_of_rise"] > 1
+
+
+def test_a_long_heads_accuracy_stays():
+    low, high = (number("long_head", "long", f"late_less_early_{end}") for end in ("low", "high"))
+    assert low > -0.01 and high < 0.01
 
 
 def test_a_method_is_not_better_than_itself():
