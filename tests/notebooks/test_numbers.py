@@ -323,6 +323,20 @@ def test_running_averages_that_move_cost_accuracy_on_the_drawings():
     assert paired(runs).high < 0
 
 
+def test_the_rate_spoils_a_base_not_the_random_head():
+    def runs(way, heads=("random", "trained")):
+        keys = [f"{head}_{way}_seed{seed}_accuracy" for head in heads for seed in FIVE]
+        return [number("random_head", "drawn_pets", key) for key in keys]
+
+    untouched = number("random_head", "drawn_pets", "untouched_accuracy")
+    for head in ("random", "trained"):  # "nearly every base was ruined, under either head"
+        assert sum(run < untouched - 0.2 for run in runs("adam_1e-3", [head])) >= 4
+    for way in ("adam_1e-4", "adam_1e-5"):  # "close to the untouched one, or better"
+        assert min(runs(way)) > untouched - 0.02
+    random, trained = runs("sgd_1e-2", ["random"]), runs("sgd_1e-2", ["trained"])
+    assert sum(np.greater(random, trained)) >= 3  # "in most runs the smaller harm"
+
+
 @pytest.mark.parametrize("seed", FIVE)
 def test_a_long_heads_loss_rises_by_its_wrong_pictures(seed):
     long = {key: number("long_head", "long", f"seed{seed}_{key}") for key in LONG}
