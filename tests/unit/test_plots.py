@@ -44,6 +44,14 @@ def test_axes_are_labelled(name):
         assert ax.get_ylabel() or name == "dots"
 
 
+def test_a_logarithmic_axis_has_a_tick_for_each_point():
+    figure = plots.lines({"a": {10: 1, 1000: 3}, "b": {30: 2}}, "Log", "views", "s", xscale="log")
+    (ax,) = figure.axes
+    assert ax.get_xscale() == "log"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["10", "30", "1,000"]
+    assert plots.lines({"a": {1: 2}}, "Log", "views", "s").axes[0].get_xscale() == "linear"
+
+
 @pytest.mark.parametrize(
     ("name", "alt"),
     [
