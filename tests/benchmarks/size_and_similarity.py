@@ -3,12 +3,15 @@
 Six data sets, from photographs of cats and dogs to drawn signs, each with 10, 30, 100 and all
 training pictures a class. For each: a linear classifier on the frozen network's features (its
 regularisation chosen by cross-validation on the training pictures), the same classifier trained on
-for 150 updates while the network stays frozen, the network opened from block9 up for the same 150
-updates of 20 pictures, and a linear classifier on what comes before block9. All judged on the same
-validation pictures, at most 500, which choose nothing. Each seed draws other training pictures.
+for 150 updates while the network stays frozen, and the network opened from block9 up for the same
+150 updates of 20 pictures. Then linear classifiers on what comes before block9, which has fewer
+channels and more places: averaged in 3 x 3 parts of the picture, and over all of it; and, where
+pictures are few, on the last features without averaging, which are 3 x 3. All are judged on the
+same validation pictures, at most 500, which choose nothing. Each seed draws other training
+pictures.
 
 What is done is stored after every step, seeds outermost, and a later run goes on from there. About
-eight minutes a seed on one core. Needs the photographs; cars_50 is a folder in COURSE_DATA_DIR.
+nine minutes a seed on one core. Needs the photographs; cars_50 is a folder in COURSE_DATA_DIR.
 
     python -m tests.benchmarks.size_and_similarity [number of seeds]
 """
@@ -32,6 +35,7 @@ SETS = ("cats_vs_dogs_full", "flowers", "cars_50", "gtsrb", "drawn_pets", "drawn
 IN_TRACKS = ("gtsrb", "drawn_signs")  # pictures of one physical sign are no independent pictures
 SIZES = (10, 30, 100, 0)  # training pictures a class; 0: all
 BACKBONE, SIDE, FROM_BLOCK = "efficientnet_lite0", 96, "block9"
+WAYS = ("frozen", "continued", "opened", "earlier", "averaged", "places")
 UPDATES, BATCH, RATE = 150, 20, 3e-4  # set before the first run, and never changed
 JUDGED = 500
 
@@ -77,16 +81,29 @@ def _compiled(model):
     return model
 
 
-def linear(values, labels):
+def linear(values, labels, scaler=None):
     """Fit a linear classifier, its regularisation chosen by cross-validation on 1,000 pictures."""
-    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100, tol=1e-3))
+    steps = (scaler or StandardScaler(), LogisticRegression(max_iter=100, tol=1e-3))
+    plain = make_pipeline(*steps)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     some = np.random.default_rng(0).permutation(len(labels))[:1000]
     if np.bincount(labels[some], minlength=labels.max() + 1).min() < 3:  # many classes
         some = np.arange(len(labels))
-    grid = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1]}
+    choices = [1e-4, 1e-3, 1e-2, 1e-1] + ([1e-5] if scaler else [])
+    grid = {"logisticregression__C": choices}
     search = GridSearchCV(plain, grid, cv=folds, refit=False).fit(values[some], labels[some])
     return plain.set_params(**search.best_params_).fit(values, labels)
+
+
+def turned(values, held):
+    """Standardise many features and write them in as many as there are pictures, losing nothing.
+
+    A linear classifier that penalises the length of its weights does not notice the change.
+    """
+    scaler = StandardScaler().fit(values)
+    values = scaler.transform(values)
+    axes = np.linalg.svd(values, full_matrices=False)[2].T
+    return values @ axes, scaler.transform(held) @ axes
 
 
 def as_dense(fitted):
@@ -114,23 +131,34 @@ def quarters(maps):
     return maps.reshape(n, 3, side // 3, 3, side // 3, channels).mean((2, 4)).reshape(n, -1)
 
 
-def cell(found, size, seed, first_top, top):
-    """Give who is right on the judged pictures, bool (n,), for each way."""
-    places = found.draw(size, seed)
+def cell(found, size, seed, wanted, first_top, top):
+    """Give who is right on the judged pictures, bool (n,), for each wanted way."""
+    places, held, right = found.draw(size, seed), found.low["validation"], {}
     labels, truth = found.data.train.labels[places], found.held.labels
     low, high = found.low["train"][places], found.high["train"][places]
-    fitted = linear(high, labels)
-    right = {"frozen": fitted.predict(found.high["validation"]) == truth}
-    early = linear(quarters(low), labels)
-    right["earlier"] = early.predict(quarters(found.low["validation"])) == truth
-    rng = np.random.default_rng([seed, 99])
-    rounds = [rng.permutation(len(labels)) for _ in range(UPDATES * BATCH // len(labels) + 1)]
-    order = np.concatenate(rounds)[: UPDATES * BATCH]
     top.set_weights(first_top)
-    ways = {"continued": (found.alone, high, found.high), "opened": (found.opened, low, found.low)}
-    for way, (model, inputs, held) in ways.items():
-        train(model, as_dense(fitted), inputs, labels, order)
-        right[way] = model.predict(held["validation"], verbose=0).argmax(1) == truth
+    if "opened" in wanted:
+        fitted = linear(high, labels)
+        right["frozen"] = fitted.predict(found.high["validation"]) == truth
+        rng = np.random.default_rng([seed, 99])
+        rounds = [rng.permutation(len(labels)) for _ in range(UPDATES * BATCH // len(labels) + 1)]
+        order = np.concatenate(rounds)[: UPDATES * BATCH]
+        dense = as_dense(fitted)
+        train(found.alone, dense, high, labels, order)
+        answers = found.alone.predict(found.high["validation"], verbose=0)
+        right["continued"] = answers.argmax(1) == truth
+        train(found.opened, dense, low, labels, order)
+        right["opened"] = found.opened.predict(held, verbose=0).argmax(1) == truth
+        top.set_weights(first_top)
+    if "earlier" in wanted:
+        right["earlier"] = linear(quarters(low), labels).predict(quarters(held)) == truth
+    if "averaged" in wanted:
+        fitted = linear(low.mean((1, 2)), labels)
+        right["averaged"] = fitted.predict(held.mean((1, 2))) == truth
+    if "places" in wanted and size in (10, 30):
+        maps = (top.predict(inputs, verbose=0) for inputs in (low, held))
+        values, others = turned(*(each.reshape(len(each), -1) for each in maps))
+        right["places"] = linear(values, labels, "passthrough").predict(others) == truth
     return right
 
 
@@ -145,19 +173,19 @@ def unpacked(letters, n):
 
 
 def summary(right, found, size):
-    """Give each run's accuracy, and the paired difference opened − frozen over all seeds."""
+    """Give each run's accuracy, and the paired difference of each way to frozen, over all seeds."""
     n, numbers = len(found.held), {}
-    runs = {way: [] for way in ("frozen", "earlier", "continued", "opened")}
+    runs = {way: [] for way in WAYS}
     for name, letters in right.items():
         way = name.split("_")[1]
         if name.startswith(f"{size or 'all'}_"):
             runs[way].append(unpacked(letters, n))
             numbers[f"{name}_accuracy"] = round(float(runs[way][-1].mean()), 6)
-    times = len(runs["opened"])
-    groups, truth = np.tile(found.groups, times), np.ones(n * times, bool)
-    first = np.concatenate(runs["frozen"][:times])
-    for way in ("earlier", "continued", "opened"):
-        one = statistics.compare(truth, first, np.concatenate(runs[way][:times]), groups)
+    for way in [way for way in WAYS[1:] if runs[way]]:
+        times = len(runs[way])
+        groups, truth = np.tile(found.groups, times), np.ones(n * times, bool)
+        first, second = (np.concatenate(runs[one][:times]) for one in ("frozen", way))
+        one = statistics.compare(truth, first, second, groups)
         about = {"difference": one.difference, "low": one.low, "high": one.high}
         for what, value in about.items():
             numbers[f"{size or 'all'}_{way}_{what}"] = round(value, 6)
@@ -178,13 +206,14 @@ def main():
         for name, found in sets.items():
             for size in found.sizes():
                 entry = results.load_stored(RECORD).get(name, {"numbers": {}, "right": {}})
-                if f"{size or 'all'}_opened_seed{seed}" in entry["right"]:
+                have = entry["right"]
+                wanted = [w for w in WAYS if f"{size or 'all'}_{w}_seed{seed}" not in have]
+                if not wanted or (wanted == ["places"] and size not in (10, 30)):
                     continue
                 begun = time.perf_counter()
-                right = cell(found, size, seed, first_top, top)
+                right = cell(found, size, seed, wanted, first_top, top)
                 for way, one in right.items():
                     entry["right"][f"{size or 'all'}_{way}_seed{seed}"] = packed(one)
-                top.set_weights(first_top)
                 train_split, most = found.data.train, np.bincount(found.data.train.labels)
                 numbers = entry["numbers"] | {
                     "validation_pictures": len(found.held),
