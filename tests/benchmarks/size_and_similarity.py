@@ -50,9 +50,10 @@ class Set:
         low = {s.name: features.extract(trunk, s).values for s in (self.data.train, self.held)}
         self.low = {split: np.asarray(values) for split, values in low.items()}
         self.high = {k: top.predict(v, verbose=0).mean((1, 2)) for k, v in self.low.items()}
-        scores = self.high["validation"] @ classifier[0] + classifier[1]
-        chances = np.exp(scores - scores.max(1, keepdims=True))
+        scores = {k: v @ classifier[0] + classifier[1] for k, v in self.high.items()}
+        chances = np.exp(scores["validation"] - scores["validation"].max(1, keepdims=True))
         self.certainty = float((chances.max(1) / chances.sum(1)).mean())
+        self.named = self._named(*(scores[split].argmax(1) for split in ("train", "validation")))
         self.groups = self.held.tracks() if name in IN_TRACKS else np.arange(len(self.held))
         pooled = keras.layers.GlobalAveragePooling2D()(top.output)
         softmax = keras.layers.Dense(self.data.num_classes, activation="softmax")
@@ -60,6 +61,16 @@ class Set:
         inputs = keras.Input(self.high["train"].shape[1:])
         alone = keras.layers.Dense(self.data.num_classes, activation="softmax")
         self.alone = _compiled(keras.Model(inputs, alone(inputs)))
+
+    def _named(self, train, held):
+        """Give the accuracy of who sees nothing of a picture but ImageNet's name for it.
+
+        The answer is the class that most training pictures of that name have.
+        """
+        counts = np.zeros((1000, self.data.num_classes))
+        np.add.at(counts, (train, self.data.train.labels), 1)
+        counts += counts.sum(0) / counts.sum() / 1000  # names never seen: the most frequent class
+        return float((counts[held].argmax(1) == self.held.labels).mean())
 
     def sizes(self):
         """Give the sizes that it has: name → pictures a class, the last being all (0)."""
@@ -220,6 +231,8 @@ def main():
                     "classes": found.data.num_classes,
                     "all_per_class": round(len(train_split) / len(most), 1),
                     "certainty": round(found.certainty, 6),
+                    "named_accuracy": round(found.named, 6),
+                    "baseline_accuracy": round(found.held.baseline, 6),
                     **summary(entry["right"], found, size),
                 }
                 about = {"lesson": name, "profile": RECORD, "headline": "all_opened_difference"}
