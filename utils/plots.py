@@ -117,7 +117,7 @@ def lines(
     """Show several curves, name → {x: y}, in one figure; lesson 14.
 
     Of a list with a number for each epoch, `dict(enumerate(values, 1))` makes such a curve. With
-    `xscale="log"`, the x of every point is a tick.
+    `xscale="log"` the ticks are 1, 3, 10, 30, ….
     """
     ends = [
         f"{name} from {y[0]:,.4g} to {y[-1]:,.4g}"
@@ -131,8 +131,8 @@ def lines(
         ax.plot(*zip(*points.items(), strict=True), color=colour, marker=marker, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
     if xscale == "log":
-        ticks = sorted({x for points in series.values() for x in points})
-        ax.set_xticks(ticks, [f"{x:,g}" for x in ticks])
+        ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 3)))
+        ax.xaxis.set_major_formatter("{x:,g}")
         ax.minorticks_off()
     else:
         ax.xaxis.get_major_locator().set_params(integer=True)
