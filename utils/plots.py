@@ -112,11 +112,12 @@ def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float 
 
 
 def lines(
-    series: Mapping[str, Mapping[float, float]], title: str, xlabel: str, ylabel: str
+    series: Mapping[str, Mapping], title: str, xlabel: str, ylabel: str, xscale: str = "linear"
 ) -> Picture:
     """Show several curves, name → {x: y}, in one figure; lesson 14.
 
-    Of a list with a number for each epoch, `dict(enumerate(values, 1))` makes such a curve.
+    Of a list with a number for each epoch, `dict(enumerate(values, 1))` makes such a curve. With
+    `xscale="log"` the ticks are 1, 3, 10, 30, ….
     """
     ends = [
         f"{name} from {y[0]:,.4g} to {y[-1]:,.4g}"
@@ -128,9 +129,13 @@ def lines(
     for i, (name, points) in enumerate(series.items()):
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         ax.plot(*zip(*points.items(), strict=True), color=colour, marker=marker, label=name)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
+    if xscale == "log":
+        ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 3)))
+        ax.xaxis.set_major_formatter("{x:,g}")
+        ax.minorticks_off()
+    else:
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not on, the curves
     return figure
 

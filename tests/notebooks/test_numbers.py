@@ -50,6 +50,7 @@ QUOTED = {
 # Records that a lesson reads aloud, beside its own numbers by default and on the book's pictures.
 READ_ALOUD = {
     "04_fine_tuning": ["random_head", "long_head"],
+    "10_finetune_and_fit": ["depths", "size_and_similarity"],
     "11_the_handoff": ["handoff"],
     "14_open_everything": ["when_to_open"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "until_target"],
@@ -139,6 +140,8 @@ CODES = "lesson 13's claims: the gradient stops, the network is AlexNet, codes t
 TARGET = "quick ways to the book's 0.968 reach it, on validation pictures, in minutes"
 NOTICED = "most changes of the code are noticed by a test"
 EPOCHS = "the book's numbers of epochs, as the page of results tells"
+DEEPER = "compared sign by sign: signs need more than the last layer, and how much more"
+GRID = "opening pays for signs, and earlier features do, but not for cats and dogs"
 
 BOUNDS = [
     ("drawn", "00", "test_accuracy", 0, 0.75, SCRATCH),
@@ -157,6 +160,20 @@ BOUNDS = [
     ("book_epochs", "fine_tuned", "epochs", 100, 100, EPOCHS),
     ("book_epochs", "fine_tuned", "views", 4, 4, EPOCHS),
     ("book_epochs", "fine_tuned", "test_accuracy", 0.965, 1, EPOCHS),
+    ("drawn", "10", "gained_on_test_low", 0, 1, DEEPER),
+    ("depths", "depths", "seeds", 10, 1e9, "enough runs to compare depths"),
+    ("depths", "depths", "before_to_last_low", -0.02, 1, "longer training is not the reason"),
+    ("depths", "depths", "before_to_last_high", -1, 0.02, "longer training is not the reason"),
+    ("depths", "depths", "last_to_block14_low", -1, 0, "most weights are there, no gain is seen"),
+    ("depths", "depths", "block14_to_block9_low", 0, 1, DEEPER),
+    ("depths", "depths", "block9_to_block5_low", 0, 1, DEEPER),
+    ("depths", "depths", "block5_to_stem_low", -1, 0, "left open"),
+    ("size_and_similarity", "gtsrb", "all_opened_low", 0, 1, GRID),
+    ("size_and_similarity", "gtsrb", "10_earlier_low", 0, 1, GRID),
+    ("size_and_similarity", "gtsrb", "all_earlier_low", 0, 1, GRID),
+    ("size_and_similarity", "drawn_signs", "10_earlier_low", 0, 1, GRID),
+    ("size_and_similarity", "drawn_signs", "all_earlier_low", 0, 1, GRID),
+    ("size_and_similarity", "cats_vs_dogs_full", "100_earlier_high", -1, 0, GRID),
     ("book", "12", "split_pictures", 1290, 1290, "43 classes, 30 pictures each"),
     ("book", "12", "vgg16_cifar10_pictures", 1000, 1000, "10 classes, 100 pictures each"),
     ("book", "12", "vgg16_cifar10_accuracy", 0.7235, 1, LAB),
@@ -224,7 +241,6 @@ APART = [  # profile, lesson, worse, better, of how many pictures: their interva
     for profiles, start, worse, better, pictures in [  # VGG16 has no batch normalisation
         (BOTH, "02", "twice_rescaled_validation", "validation", "validation"),
         (BOTH, "02", "misused_validation", "validation", "validation"),
-        (BOTH, "10", "frozen_test", "opened_test", "far"),
         (BOTH, "12", "track_split", "random_split", "split"),
         (BOTH, "14", "batch_statistics_averages_kept", "averages_kept", "validation"),
         (BOTH, "14", "batch_statistics_averages_kept", "averages_updated", "validation"),

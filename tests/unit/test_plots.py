@@ -44,6 +44,16 @@ def test_axes_are_labelled(name):
         assert ax.get_ylabel() or name == "dots"
 
 
+def test_a_logarithmic_axis_counts_in_threes_and_tens():
+    figure = plots.lines({"a": {10: 1, 1000: 3}, "b": {25.4: 2}}, "Log", "views", "s", "log")
+    (ax,) = figure.axes
+    figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    texts = [t.get_text() for t in ax.get_xticklabels() if low <= t.get_position()[0] <= high]
+    assert (ax.get_xscale(), texts) == ("log", ["10", "30", "100", "300", "1,000"])
+    assert plots.lines({"a": {1: 2}}, "Log", "views", "s").axes[0].get_xscale() == "linear"
+
+
 @pytest.mark.parametrize(
     ("name", "alt"),
     [
