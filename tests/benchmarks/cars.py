@@ -5,7 +5,7 @@ photographs, in a folder `cars_50` of COURSE_DATA_DIR with `train`, `validation`
 frozen base has a linear classifier on its features. The other two ways begin with a head trained
 on the same features and make the same updates, at the rate that suited validation best with
 another seed; the rate falls to zero. Test pictures are looked at once, at the end of each run.
-Stores each run in notebooks/results; a second call goes on. About a quarter of an hour of one core.
+Stores each run in notebooks/results; a second call goes on. About ten minutes of one core.
 
     COURSE_DATA_DIR=… python -m tests.benchmarks.cars
 """
@@ -23,7 +23,7 @@ from utils.base.framework import keras
 NAME, BACKBONE = "cars", "efficientnet_lite0"
 SEEDS, TUNING_SEED = (1, 2, 3), 101
 SIZE, BATCH = 128, 32
-EPOCHS, TUNING_EPOCHS, HEAD_EPOCHS = 5, 2, 30
+EPOCHS, TUNING_EPOCHS, HEAD_EPOCHS = 4, 1, 30
 RATES = {"batch_norm": (1e-3, 4e-3), "open": (2e-4, 6e-4)}
 REGULARISATION = (0.0003, 0.001, 0.003, 0.01, 0.03)
 

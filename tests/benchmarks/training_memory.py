@@ -1,9 +1,9 @@
 """Memory and time of an update: base frozen, batch normalisation trained, everything open.
 
-Each row is a process of its own, which makes a few updates on pictures of noise with
+Each row is a process of its own, which makes a two updates on pictures of noise with
 EfficientNet-Lite0 at 128 pixels. Then, on drawn signs, what a larger batch buys a head on a frozen
 base: batches of 32 and of 256, the same passes, each at the rate that suited it on another seed,
-ten seeds. Stores all in notebooks/results. About five minutes of one core.
+ten seeds. Stores all in notebooks/results. About four minutes of one core.
 
     python -m tests.benchmarks.training_memory
 """
@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-NAME, SIZE, UPDATES = "training_memory", 128, 3
+NAME, SIZE, UPDATES = "training_memory", 128, 2
 WAYS, BATCHES = ("frozen", "batch_norm", "open"), (32, 128)
-SEEDS, TUNING_SEED, EPOCHS = range(1, 11), 101, 30
+SEEDS, TUNING_SEED, EPOCHS = range(1, 11), 101, 20
 HEAD_BATCHES, RATES = (32, 256), (1e-3, 3e-3, 1e-2)
 
 
