@@ -172,7 +172,7 @@ def main():
                 numbers |= {"rate": rate, "pictures": len(course.judge), "head_epochs": WAYS[way]}
                 wrong = {f"seed{seed}": results._wrong(course.judge, predicted)}
                 keep(way, numbers, f"seed{SEEDS[0]}_open_accuracy", predictions=wrong)
-        compare(course)
+            compare(course)
 
 
 def compare(course):
