@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from utils import backbones, datasets, features, models, results, statistics
+from utils.base.folders import data_dir
 from utils.base.framework import keras
 
 NAME, BACKBONE = "cars", "efficientnet_lite0"
@@ -32,7 +33,7 @@ class Bench:
     """The data, and what the frozen base says of it."""
 
     def __init__(self):
-        self.data = datasets.load("cars_50")
+        self.data = datasets.load(data_dir() / "cars_50")
         self.base = backbones.build(BACKBONE, SIZE)
         self.start, self.shape = self.base.get_weights(), self.base.output_shape[1:]
         self.found = [features.extract(self.base, split) for split in self.data.splits]
