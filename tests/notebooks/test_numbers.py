@@ -48,6 +48,8 @@ QUOTED = {
 }
 # Records that a lesson reads aloud, beside its own numbers by default and on the book's pictures.
 READ_ALOUD = {
+    "12_bottleneck_lab": ["transfer_to_signs"],
+    "13_codes_and_stopped_gradients": ["flowers"],
     "14_open_everything": ["when_to_open"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "book_epochs"],
 }
@@ -132,6 +134,8 @@ def test_the_record_says_where_it_comes_from(profile):
 SCRATCH, EASY = "without pretrained features there is room above", "features carry far"
 TWICE = "dividing by 255 what is rescaled again is seen at once, by far more than an interval"
 BOOK, LAB = "the book's own figure, notebook 5.3", "what the bottleneck lab printed"
+MIDDLE = "read after block 11 the pretrained network is better than pixels and random weights"
+SIBLINGS = "on the same pictures accuracy rises with the siblings in training"
 CODES = "lesson 13's claims: the gradient stops, the network is AlexNet, codes tell classes apart"
 TARGET = "quick ways to the book's 0.968 reach it, on validation pictures, in minutes"
 NOTICED = "most changes of the code are noticed by a test"
@@ -165,6 +169,16 @@ BOUNDS = [
             ("arrays_with_gradient", 2, 2),
             ("alexnet_parameters", 60_965_224, 60_965_224),
             ("nearest_neighbours_accuracy", 0.6, 1),
+        ]
+    ),
+    ("drawn", "12", "siblings_gain_low", 0.05, 1, SIBLINGS),
+    *(
+        ("transfer_to_signs", name, f"{pair}_low", 0.02, 1, why)
+        for name, most in (("drawn_signs", 3), ("gtsrb", 10))
+        for pair, why in [
+            ("pixels_to_pretrained_block11", MIDDLE),
+            *((f"random_seed{seed}_block11_to_pretrained_block11", MIDDLE) for seed in (1, 2, 3)),
+            (f"0_to_{most}_siblings", SIBLINGS),
         ]
     ),
     ("bench", "until", "vgg16_validation_accuracy", 0.968, 1, TARGET),
@@ -225,7 +239,6 @@ APART = [  # profile, lesson, worse, better, of how many pictures: their interva
         (BOTH, "11", "wrong_scaling_attached", "cached", "validation"),
         (BOTH, "11", "wrong_scaling_after", "as_it_should_be_after", "validation"),
         (["drawn"], "11", "batch_statistics_after", "as_it_should_be_after", "validation"),
-        (BOTH, "12", "track_split", "random_split", "split"),
         (BOTH, "14", "batch_statistics_averages_kept", "averages_kept", "validation"),
         (BOTH, "14", "batch_statistics_averages_kept", "averages_updated", "validation"),
     ]
