@@ -171,14 +171,13 @@ BOUNDS = [
             ("nearest_neighbours_accuracy", 0.6, 1),
         ]
     ),
-    ("drawn", "12", "siblings_gain_low", 0.05, 1, SIBLINGS),
+    ("transfer_to_signs", "drawn_signs", "0_to_3_siblings_low", 0.05, 1, SIBLINGS),
     *(
         ("transfer_to_signs", name, f"{pair}_low", 0.02, 1, why)
-        for name, most in (("drawn_signs", 3), ("gtsrb", 10))
+        for name in ("drawn_signs", "gtsrb")
         for pair, why in [
             ("pixels_to_pretrained_block11", MIDDLE),
             *((f"random_seed{seed}_block11_to_pretrained_block11", MIDDLE) for seed in (1, 2, 3)),
-            (f"0_to_{most}_siblings", SIBLINGS),
         ]
     ),
     ("bench", "until", "vgg16_validation_accuracy", 0.968, 1, TARGET),
