@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from utils import backbones, features
-from utils.base.folders import whole_file
+from utils.base.folders import cache_dir, whole_file
 from utils.base.framework import keras
 from utils.base.machine import provenance
 from utils.datasets import DataSet, Split
@@ -42,22 +42,25 @@ class Pack:
 def write(
     data: DataSet,
     network: str,
-    folder: Path,
+    folder: Path | None = None,
     per_class: int = 100,
     image_size: int = 0,
     batch_size: int = 32,
 ) -> tuple[Path, Path]:
     """Run a network over train and validation pictures, and write two packs; lesson 12.
 
-    `per_class` limits the training pictures of each class (0: all); validation is left whole. An
-    `image_size` of 0 is that which the network was trained at. Returns the two paths.
+    `per_class` limits the training pictures of each class (0: all), and the name of their pack
+    says how many the largest class then has; validation is left whole. `folder` is one of the cache
+    folder, if none is given; an `image_size` of 0 that which the network was trained at. Returns
+    the two paths.
     """
     base = backbones.build(network, image_size or backbones.entry(network).image_size)
-    name = data.folder.name
-    count = f"_{per_class}" if per_class else ""
+    folder, name = folder or cache_dir() / "bottleneck", data.folder.name
+    limited = data.train.limit(per_class)
+    count = f"_{np.bincount(limited.labels).max()}" if per_class else ""
     train = folder / f"{network}_{name}{count}_bottleneck_features_train.npz"
     validation = folder / f"{network}_{name}_bottleneck_features_validation.npz"
-    _write_one(train, data, base, data.train.limit(per_class), batch_size)
+    _write_one(train, data, base, limited, batch_size)
     _write_one(validation, data, base, data.validation, batch_size)
     return train, validation
 

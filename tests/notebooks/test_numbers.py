@@ -53,6 +53,8 @@ READ_ALOUD = {
     "04_fine_tuning": ["random_head", "long_head"],
     "10_finetune_and_fit": ["depths", "size_and_similarity"],
     "11_the_handoff": ["handoff"],
+    "12_bottleneck_lab": ["transfer_to_signs"],
+    "13_codes_and_stopped_gradients": ["flowers"],
     "14_open_everything": ["when_to_open", "batch_norm_ways", "training_memory"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "until_target"],
 }
@@ -137,6 +139,8 @@ def test_the_record_says_where_it_comes_from(profile):
 SCRATCH, EASY = "without pretrained features there is room above", "features carry far"
 TWICE = "dividing by 255 what is rescaled again is seen at once, by far more than an interval"
 BOOK, LAB = "the book's own figure, notebook 5.3", "what the bottleneck lab printed"
+MIDDLE = "read after block 11 the pretrained network is better than pixels and random weights"
+SIBLINGS = "on the same pictures accuracy rises with the siblings in training"
 CODES = "lesson 13's claims: the gradient stops, the network is AlexNet, codes tell classes apart"
 TARGET = "quick ways to the book's 0.968 reach it, on validation pictures, in minutes"
 NOTICED = "most changes of the code are noticed by a test"
@@ -194,6 +198,15 @@ BOUNDS = [
     ("batch_norm_ways", "compared", "kept_less_updated_low", 1e-6, 1, ERAS),
     ("batch_norm_ways", "compared", "updated_less_batch_low", 1e-6, 1, ERAS),
     ("batch_norm_ways", "compared", "by_batch_less_batch_low", 1e-6, 1, ERAS),
+    ("transfer_to_signs", "drawn_signs", "0_to_3_siblings_low", 0.05, 1, SIBLINGS),
+    *(
+        ("transfer_to_signs", name, f"{pair}_low", 0.02, 1, why)
+        for name in ("drawn_signs", "gtsrb")
+        for pair, why in [
+            ("pixels_to_pretrained_block11", MIDDLE),
+            *((f"random_seed{seed}_block11_to_pretrained_block11", MIDDLE) for seed in (1, 2, 3)),
+        ]
+    ),
     ("bench", "until", "vgg16_validation_accuracy", 0.968, 1, TARGET),
     ("bench", "until", "vgg16_seconds", 0, 20 * 60, TARGET),
     ("bench", "until", "lite0_validation_accuracy", 0.968, 1, TARGET),
@@ -248,7 +261,6 @@ APART = [  # profile, lesson, worse, better, of how many pictures: their interva
     for profiles, start, worse, better, pictures in [  # VGG16 has no batch normalisation
         (BOTH, "02", "twice_rescaled_validation", "validation", "validation"),
         (BOTH, "02", "misused_validation", "validation", "validation"),
-        (BOTH, "12", "track_split", "random_split", "split"),
         (["book"], "14", "batch_statistics_averages_kept", "averages_kept", "validation"),
     ]
     for profile in profiles

@@ -80,6 +80,15 @@ def test_the_command_writes_two_packs_of_the_sources_names(made):
     bottleneck.match(train, validation)
 
 
+def test_the_name_says_how_many_pictures_a_class_has(made, home):
+    """Not how many were asked for: of six a class, a hundred cannot be taken."""
+    for asked, said in ((100, "_6"), (5, "_5"), (0, "")):
+        train, _ = bottleneck.write(
+            datasets.load(made[0] / "pets"), "efficientnet_lite0", home / "packs", asked, 32
+        )
+        assert train.name == NAMES[0].replace("_4", said)
+
+
 def test_a_pack_holds_what_the_base_says_in_order(made, home):
     place, _, _ = made
     base = backbones.build("efficientnet_lite0", 32)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utils.base.folders import cache_dir
 from utils.running.profiles import CourseError
 
 
@@ -128,8 +127,7 @@ def _bottleneck(options):
     data = datasets.load(options.dataset)
     from utils import bottleneck  # slow: a wrong name has been said by now
 
-    folder = options.output or cache_dir() / "bottleneck"
-    how = (options.network, folder, options.per_class, options.image_size)
+    how = (options.network, options.output, options.per_class, options.image_size)
     for path in bottleneck.write(data, *how):
         shape = bottleneck.read(path).features.shape
         print(f"{os.path.relpath(path)}  {' × '.join(map(str, shape))}")
