@@ -172,6 +172,7 @@ BOUNDS = [
         ]
     ),
     ("transfer_to_signs", "drawn_signs", "0_to_3_siblings_low", 0.05, 1, SIBLINGS),
+    ("transfer_to_signs", "gtsrb", "0_to_10_siblings_low", 0.05, 1, SIBLINGS),
     *(
         ("transfer_to_signs", name, f"{pair}_low", 0.02, 1, why)
         for name in ("drawn_signs", "gtsrb")
