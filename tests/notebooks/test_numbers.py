@@ -199,6 +199,7 @@ BOUNDS = [
     ("batch_norm_ways", "compared", "updated_less_batch_low", 1e-6, 1, ERAS),
     ("batch_norm_ways", "compared", "by_batch_less_batch_low", 1e-6, 1, ERAS),
     ("transfer_to_signs", "drawn_signs", "0_to_3_siblings_low", 0.05, 1, SIBLINGS),
+    ("transfer_to_signs", "gtsrb", "0_to_10_siblings_low", 0.05, 1, SIBLINGS),
     *(
         ("transfer_to_signs", name, f"{pair}_low", 0.02, 1, why)
         for name in ("drawn_signs", "gtsrb")
