@@ -1,14 +1,14 @@
 """Which block of a pretrained network to read, for pictures near ImageNet's and far from them.
 
 Reads EfficientNet-Lite0 at 128 px after each of its eight stages and trains a linear classifier on
-what it finds: on the averages of each channel, and on 100 principal components of the 4 × 4 grid,
-so that every stage has the same number of features. A network of random weights, three times, is
+100 principal components of what it finds there, averaged to a grid of 4 × 4 places, so that every
+stage has the same number of features. A network of random weights, three times, is
 the control: what it reaches comes from the architecture, not from ImageNet. At most 1,000 training
 pictures of six data sets; components and C are chosen on training pictures alone, with pictures of
 one track in one fold; accuracies are of validation pictures, on which nothing is chosen.
 
 Fixed before the first run: a block is as good as the end if the 95 % interval of the paired
-difference lies above -0.03. Needs the photographs in COURSE_DATA_DIR. Ten minutes on one core;
+difference lies above -0.03. All six must be in COURSE_DATA_DIR. Ten minutes on one core;
 what a record has already is not run again.
 
     COURSE_DATA_DIR=… python -m tests.benchmarks.blocks
@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from utils import backbones, datasets, results, statistics
+from utils.base.folders import data_dir
 from utils.base.framework import keras
 
 BACKBONE, SIZE = "efficientnet_lite0", 128
@@ -35,7 +36,7 @@ TRAIN, VALIDATION, COMPONENTS = 1000, 500, 100
 
 
 def network(name: str, pixels: np.ndarray) -> keras.Model:
-    """Give averages and 4 × 4 grids of all stages; a random one with the statistics of pixels."""
+    """Give 4 × 4 grids of all stages; a random network gets the statistics of these pixels."""
     keras.utils.set_random_seed(int(name[-1]) if name != "pretrained" else 0)
     weights = "imagenet" if name == "pretrained" else None
     base = backbones.build(BACKBONE, SIZE, weights=weights)
@@ -48,18 +49,18 @@ def network(name: str, pixels: np.ndarray) -> keras.Model:
     for stage in STAGES:
         output = backbones.block_output(base, stage)
         grid = keras.layers.AveragePooling2D(output.shape[1] // 4)(output)
-        found += [keras.layers.GlobalAveragePooling2D()(output), keras.layers.Flatten()(grid)]
+        found.append(keras.layers.Flatten()(grid))
     return keras.Model(base.input, found)
 
 
-def answers(train, labels, groups, held, components=0) -> np.ndarray:
-    """Predict classes with logistic regression on standardised features; C by 3 folds."""
-    if components:
-        pca = PCA(components, svd_solver="randomized", random_state=0).fit(train)
-        train, held = pca.transform(train), pca.transform(held)
+def answers(train, labels, groups, held) -> np.ndarray:
+    """Predict classes with logistic regression on standardised components; C by 3 folds."""
+    pca = PCA(COMPONENTS, svd_solver="randomized", random_state=0).fit(train)
+    train, held = pca.transform(train), pca.transform(held)
     folds = list(StratifiedGroupKFold(3).split(train, labels, groups))
+    options = {"scoring": "accuracy", "l1_ratios": (0,), "use_legacy_attributes": False}
     search = LogisticRegressionCV(
-        Cs=[1e-3, 1e-2, 1e-1, 1], cv=folds, max_iter=300, tol=1e-3, use_legacy_attributes=False
+        Cs=[1e-3, 1e-2, 1e-1], cv=folds, max_iter=100, tol=1e-2, **options
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -67,7 +68,7 @@ def answers(train, labels, groups, held, components=0) -> np.ndarray:
 
 
 def measure(name: str, data: datasets.DataSet) -> dict:
-    """Give accuracies of every stage and description, and what separates each from the last."""
+    """Give the accuracy at every stage, and the paired difference from the last."""
     train = data.train.limit(TRAIN // data.num_classes)
     held = data.validation.limit(-(-VALIDATION // data.num_classes))
     probe = network(name, train.select(np.arange(0, len(train), 5)).pixels(SIZE))
@@ -75,22 +76,15 @@ def measure(name: str, data: datasets.DataSet) -> dict:
     seen, asked = (probe.predict(each, verbose=0) for each in batches)
     numbers = {"train_pictures": len(train), "validation_pictures": len(held)}
     numbers |= {"classes": data.num_classes}
-    for place, kind in enumerate(("averages", "grid")):
-        predicted = {
-            stage: answers(
-                seen[2 * i + place],
-                train.labels,
-                train.tracks(),
-                asked[2 * i + place],
-                COMPONENTS * place,
-            )
-            for i, stage in enumerate(STAGES)
-        }
-        for stage, answer in predicted.items():
-            found = statistics.compare(held.labels, predicted["top"], answer, held.tracks())
-            numbers[f"{kind}_{stage}_accuracy"] = float(np.mean(answer == held.labels))
-            for key in ("difference", "low", "high"):
-                numbers[f"{kind}_{stage}_less_top_{key}"] = getattr(found, key)
+    predicted = {
+        stage: answers(found, train.labels, train.tracks(), grid)
+        for stage, found, grid in zip(STAGES, seen, asked, strict=True)
+    }
+    for stage, answer in predicted.items():
+        found = statistics.compare(held.labels, predicted["top"], answer, held.tracks())
+        numbers[f"grid_{stage}_accuracy"] = float(np.mean(answer == held.labels))
+        for key in ("difference", "low", "high"):
+            numbers[f"grid_{stage}_less_top_{key}"] = getattr(found, key)
     return {key: round(value, 6) for key, value in numbers.items()}
 
 
@@ -101,7 +95,7 @@ def main():
             key = f"{source} {name}"
             if key in results.load_stored("blocks"):
                 continue
-            numbers = measure(name, datasets.load(source))
+            numbers = measure(name, datasets.load(data_dir() / source))
             row = [f"{numbers[f'grid_{stage}_accuracy']:.3f}" for stage in STAGES]
             print(f"{key:<28}", *row, flush=True)
             entry = {
