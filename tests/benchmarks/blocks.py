@@ -8,12 +8,13 @@ pictures of six data sets; components and C are chosen on training pictures alon
 one track in one fold; accuracies are of validation pictures, on which nothing is chosen.
 
 Fixed before the first run: a block is as good as the end if the 95 % interval of the paired
-difference lies above -0.03. All six must be in COURSE_DATA_DIR. Ten minutes on one core;
+difference lies above -0.03. All six must be in COURSE_DATA_DIR. Twenty minutes on one core;
 what a record has already is not run again.
 
-    COURSE_DATA_DIR=… python -m tests.benchmarks.blocks
+    COURSE_DATA_DIR=… python -m tests.benchmarks.blocks [pretrained] [random1] …
 """
 
+import sys
 import warnings
 
 import numpy as np
@@ -90,7 +91,7 @@ def measure(name: str, data: datasets.DataSet) -> dict:
 
 def main():
     """Run what is missing, print and store after each network and data set."""
-    for name in NETWORKS:
+    for name in sys.argv[1:] or NETWORKS:
         for source in SETS:
             key = f"{source} {name}"
             if key in results.load_stored("blocks"):
