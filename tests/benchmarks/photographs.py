@@ -62,6 +62,8 @@ def main():
             first = next(iter(predicted.values()))
             found = statistics.compare(data.test.labels, first, predicted[name])
             print(f"against {next(iter(predicted))}: {found}", flush=True)
+            for end in ("difference", "low", "high"):
+                numbers[f"first_to_this_{end}"] = getattr(found, end)
         entry = results.record(
             name, "photographs", "test_accuracy", seed=0, predictions=said, **numbers
         ).entry
