@@ -37,7 +37,7 @@ class Comparison:
     p_value: float  # how often chance alone would set them at least as far apart
 
     def within(self, margin: float) -> bool:
-        """Say whether the difference is surely smaller than a margin set beforehand; lesson 15."""
+        """Say whether the whole 95 % interval lies within a margin set beforehand; lesson 02."""
         return -margin < self.low and self.high < margin
 
     def __str__(self):
@@ -60,7 +60,7 @@ def compare(
     p-value is McNemar's exact one (1947), the interval a percentile bootstrap of 9,999 draws. Where
     pictures come in groups, such as frames of one film (lesson 12), whole groups are drawn, and
     the p-value comes from changing the sign of whole groups. Where the methods never differ, the
-    interval is what could have been missed: Wilson's upper bound for 0 of n.
+    interval is what could have been missed: Wilson's upper bound for 0 of as many groups.
 
     Args:
         labels: true classes, integers (n,).
@@ -78,7 +78,8 @@ def compare(
     if len(sums) < 2:
         raise ValueError("two pictures, or two groups of them, are the least that can be compared")
     worse, better = int((gained < 0).sum()), int((gained > 0).sum())
-    p_value, low, high = 1.0, -interval(0, n)[1], interval(0, n)[1]
+    p_value, high = 1.0, interval(0, len(sums))[1]
+    low = -high
     if worse + better:
         options = {"n_resamples": 9999, "batch": 500, "rng": 0}
         found = bootstrap((sums, sizes), _share, paired=True, method="percentile", **options)

@@ -118,6 +118,7 @@ def test_equal_needs_a_margin_and_enough_pictures():
     labels, first, _ = pair(450, 0, 0, 50)
     assert statistics.compare(labels, first, first).within(0.01)
     assert not statistics.compare(labels[:100], first[:100], first[:100]).within(0.01)
+    assert not statistics.compare(labels, first, first, np.arange(500) // 10).within(0.01)
     assert not statistics.compare(*pair(400, 20, 20, 60)).within(0.01)
     assert statistics.compare(*pair(4000, 20, 20, 600)).within(0.01)
 
