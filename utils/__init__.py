@@ -5,13 +5,13 @@ A learner's own rooms, in the order of the lessons:
 - `backbones`: a pretrained base that takes pixels as they are
 - `features`: run the base once, keep what it says
 - `models`: a head; unfreeze from a block
-- `checks`: a claim is a check
+- `checks`: a claim is a check; `statistics`: how sure a number is, and which of two is better
 - `plots`, `results`: figures, and what a lesson measured
 - `bottleneck`: features as files (lesson 12); `course`: the command line
 
 Machinery has rooms of its own (`base`, `sources`, `running`), and nobody has to enter them to
-understand a lesson. Rooms import only from those before them: base → checks → plots → sources →
-results → datasets → backbones → models → features → bottleneck → running → course.
+understand a lesson. Rooms import only from those before them: base → checks → statistics → plots →
+sources → results → datasets → backbones → models → features → bottleneck → running → course.
 """
 
 import os

@@ -98,17 +98,6 @@ def last_run(lesson: str, profile: str) -> dict:
     return {}
 
 
-def recall(lesson: str, profile: str) -> tuple[dict, str]:
-    """Give an earlier lesson's numbers: of your own last run, else of the course's own record.
-
-    Returns (numbers, "your run" or "the course's record"), else ({}, "not run yet"); lesson 04.
-    """
-    if own := last_run(lesson, profile):
-        return own["numbers"], "your run"
-    stored = load_stored(profile).get(lesson)
-    return (stored["numbers"], "the course's record") if stored else ({}, "not run yet")
-
-
 def load_stored(profile: str) -> dict[str, dict]:
     """Read the course's own record of a profile: lesson → entry; {} if there is none."""
     path = STORED / f"{profile}.json"

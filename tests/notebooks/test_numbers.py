@@ -151,13 +151,13 @@ EPOCHS = "the book's numbers of epochs, as the page of results tells"
 DEEPER = "compared sign by sign: signs need more than the last layer, and how much more"
 GRID = "opening pays for signs, and earlier features do, but not for cats and dogs"
 
-MIDDLE = "lesson 01: for signs the middle of the base is better than its end, for the others worse"
+STAGES = "lesson 01: for signs the middle of the base is better than its end, for the others worse"
 LEAK = "a full shuffle buffer leaks four fifths, the tutorial's about half"
 
 BOUNDS = [
     ("drawn", "00", "test_accuracy", 0, 0.75, SCRATCH),
     *(
-        ("blocks", f"{source} pretrained", f"grid_block8_less_top_{bound}", low, high, MIDDLE)
+        ("blocks", f"{source} pretrained", f"grid_block8_less_top_{bound}", low, high, STAGES)
         for source, bound, low, high in [
             ("gtsrb", "low", 0.1, 1),
             ("drawn_signs", "low", 0.1, 1),
@@ -293,15 +293,6 @@ def test_what_lessons_say_is_worse_is_worse(profile, start, worse, better, pictu
     assert statistics.interval(low, n)[1] < statistics.interval(high, n)[0]
 
 
-def alike(first, second, n):
-    """Two accuracies whose intervals meet."""
-    (low, high), (other_low, other_high) = (
-        statistics.interval(first, n),
-        statistics.interval(second, n),
-    )
-    return low <= other_high and other_low <= high
-
-
 VIEWS = results.load_stored("how_many_views")
 
 
@@ -331,10 +322,6 @@ def test_a_loss_that_cannot_be_ruled_out_is_noticed(lower):
     enough = {"margin": 0.02, "x_low": -0.01, "x_seeds_low": -0.01}
     assert loses_less_than_the_margin(enough, "x")
     assert not loses_less_than_the_margin(enough | {f"x_{lower}": -0.03}, "x")
-
-
-def test_what_lies_apart_is_not_alike():
-    assert not alike(0.90, 0.96, 500)
 
 
 def test_extraction_runs_at_the_machines_rate():

@@ -95,7 +95,7 @@ def test_the_helpers_are_small():
     assert max(map(lines, top)) <= 250
     assert sum(map(lines, top)) <= 1450
     # 3,800, and what comparing methods and keeping their predictions added.
-    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3950
+    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3940
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

@@ -29,20 +29,21 @@ def test_recorded_shown_and_recalled(home, stored):
     assert entry["numbers"] == {"test_accuracy": 0.9, "test_pictures": 500}
     assert {"date", "python", "processor", "cores", "versions", "seed"} <= set(entry)
     json.dumps(entry)
-    assert results.recall("02_x", "smoke") == (entry["numbers"], "your run")
-    assert results.recall("02_x", "photos") == ({}, "not run yet")
+    assert results.last_run("02_x", "smoke")["numbers"] == entry["numbers"]
+    assert results.last_run("02_x", "photos") == {}
 
 
-def test_the_courses_record_is_the_second_choice(home, stored):
+def test_the_courses_record_is_no_run_of_yours(home, stored):
     results.store({"02_x": {"numbers": {"a": 1}}}, "drawn")
-    assert results.recall("02_x", "drawn") == ({"a": 1}, "the course's record")
+    assert results.load_stored("drawn")["02_x"]["numbers"] == {"a": 1}
+    assert results.last_run("02_x", "drawn") == {}
 
 
 def test_a_damaged_result_counts_as_none(home, stored):
     record()
     (path,) = (home / "cache" / "results").rglob("*.json")
     path.write_text(path.read_text()[:50])  # as a power failure leaves it
-    assert results.recall("02_x", "smoke") == ({}, "not run yet")
+    assert results.last_run("02_x", "smoke") == {}
 
 
 def test_storing_keeps_what_was_there_in_order(stored):
