@@ -26,23 +26,9 @@ def fitted(learner, batches, held, epochs, rate):
     return time.perf_counter() - start
 
 
-def entry(name, options, numbers):
-    """What is written down of one of the two runs."""
-    return {
-        "lesson": name,
-        "profile": "book_epochs",
-        "headline": "test_accuracy",
-        "seed": options.seed,
-        "data": options.data,
-        "backbone": options.backbone,
-        "numbers": numbers,
-        **results.provenance(),
-    }
-
-
 def measure(options):
-    """Both runs: name → numbers."""
-    data, numbers = datasets.load(options.data), {}
+    """Make both runs: name → numbers, and predictions of validation and test."""
+    data, found = datasets.load(options.data), {}
     keras.utils.set_random_seed(options.seed)
     base = backbones.build(options.backbone, options.size)
     trunk, top = models.split_at(base, options.block)
@@ -65,8 +51,9 @@ def measure(options):
     batches = features.epochs(codes, options.batch_size, options.seed)
     validation = (held_codes, held.labels)
     seconds += fitted(head, batches, validation, options.frozen_epochs, 2e-5)
-    frozen = judged(head, validation, (test_codes, test.labels), options.frozen_epochs)
-    numbers["frozen_30_epochs"] = frozen | settings(options, seen, seconds)
+    numbers, said = judged(head, data, held_codes, test_codes)
+    numbers |= {"epochs": options.frozen_epochs, "seconds": round(seconds)}
+    found["frozen_30_epochs"] = numbers | settings(options, seen), said
 
     # Block 5 opens: the trunk below it never changes, top and head learn together.
     models.unfreeze_from(base, options.block)
@@ -74,26 +61,36 @@ def measure(options):
     batches = features.epochs(seen, options.batch_size, options.seed)
     validation = (held.values.astype("float32"), held.labels)
     tuned_seconds = fitted(learner, batches, validation, options.tuned_epochs, 1e-5)
-    last = (test.values.astype("float32"), test.labels)
-    tuned = judged(learner, validation, last, options.tuned_epochs)
-    numbers["fine_tuned_100_epochs"] = tuned | settings(options, seen, seconds + tuned_seconds)
-    return numbers
-
-
-def judged(model, held, test, epochs):
-    """Accuracy of the last epoch; the test pictures are looked at once."""
-    found = {"epochs": epochs}
-    for name, (values, labels) in (("validation", held), ("test", test)):
-        accuracy = model.evaluate(values, labels, batch_size=100, verbose=0)[1]
-        found |= {f"{name}_accuracy": round(accuracy, 6), f"{name}_pictures": len(labels)}
-        print(f"{name}: {statistics.with_interval(accuracy, len(labels))}", flush=True)
+    numbers, said = judged(learner, data, validation[0], test.values.astype("float32"))
+    numbers |= {"epochs": options.tuned_epochs, "seconds": round(seconds + tuned_seconds)}
+    found["fine_tuned_100_epochs"] = numbers | settings(options, seen), said
     return found
 
 
-def settings(options, seen, seconds):
-    """How it was run; seconds are those of this run, and less if views were kept already."""
+def judged(model, data, held, test):
+    """Judge the last epoch on validation and, once, on the test pictures; keep what it answers."""
+    numbers, said = {}, {}
+    for split, values in ((data.validation, held), (data.test, test)):
+        predicted = model.predict(values, batch_size=100, verbose=0).argmax(-1)
+        accuracy = float((predicted == split.labels).mean())
+        numbers |= {f"{split.name}_accuracy": accuracy, f"{split.name}_pictures": len(split)}
+        said[split.name] = split, predicted
+        print(f"{split.name}: {statistics.with_interval(accuracy, len(split))}", flush=True)
+    return numbers, said
+
+
+def settings(options, seen):
+    """How it was run; the seconds of a run are fewer if views were kept already."""
     found = {"train_images": len(seen.labels), "views": options.views}
-    return found | {"views_from_cache": int(seen.from_cache), "seconds": round(seconds)}
+    return found | {"views_from_cache": int(seen.from_cache)}
+
+
+def compared(found):
+    """Both runs on the same test pictures: what opening the block added."""
+    (split, frozen), (_, tuned) = (said["test"] for _, said in found.values())
+    pair = statistics.compare(split.labels, frozen, tuned)
+    print(f"frozen → fine-tuned: {pair}", flush=True)
+    return {f"frozen_to_this_{end}": getattr(pair, end) for end in ("difference", "low", "high")}
 
 
 def main(arguments=None):
@@ -108,8 +105,13 @@ def main(arguments=None):
     parser.add_argument("--tuned-epochs", type=int, default=100)
     options = parser.parse_args(arguments)
     found = measure(options)
-    entries = {name: entry(name, options, numbers) for name, numbers in found.items()}
-    print(f"written to {results.store(entries, 'book_epochs')}")
+    found["fine_tuned_100_epochs"][0].update(compared(found))
+    for name, (numbers, said) in found.items():
+        entry = results.record(
+            name, "book_epochs", "test_accuracy", options.seed, predictions=said, **numbers
+        ).entry
+        entry |= {"data": options.data, "backbone": options.backbone}
+        print(f"written to {results.store({name: entry}, 'book_epochs')}")
 
 
 if __name__ == "__main__":
