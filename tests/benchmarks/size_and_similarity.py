@@ -13,19 +13,21 @@ pictures.
 What is done is stored after every step, seeds outermost, and a later run goes on from there. About
 nine minutes a seed on one core. Needs the photographs; cars_50 is a folder in COURSE_DATA_DIR.
 
-    python -m tests.benchmarks.size_and_similarity [number of seeds]
+    python -m tests.benchmarks.size_and_similarity [number of seeds; 0: draw the figure anew]
 """
 
 import sys
 import time
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from utils import backbones, datasets, features, models, results, statistics
+from utils import backbones, datasets, features, models, plots, results, statistics
 from utils.base.folders import data_dir
 from utils.base.framework import keras, tf
 from utils.sources.registry import SOURCES
@@ -38,6 +40,15 @@ BACKBONE, SIDE, FROM_BLOCK = "efficientnet_lite0", 96, "block9"
 WAYS = ("frozen", "continued", "opened", "earlier", "averaged", "places")
 UPDATES, BATCH, RATE = 150, 20, 3e-4  # set before the first run, and never changed
 JUDGED = 500
+FIGURE = results.STORED / "grid.svg"
+TITLES = {
+    "cats_vs_dogs_full": "photographs: cats and dogs",
+    "flowers": "photographs: five flowers",
+    "cars_50": "photographs: fifty cars",
+    "drawn_pets": "drawings: cats and dogs",
+    "gtsrb": "photographs: 43 traffic signs",
+    "drawn_signs": "drawings: twelve traffic signs",
+}
 
 
 class Set:
@@ -203,8 +214,46 @@ def summary(right, found, size):
     return numbers
 
 
+def draw_figure(path):
+    """Draw what opening and earlier features add to the frozen network, from the record."""
+    record, lines = results.load_stored(RECORD), {"opened": "block 9 and up opened"}
+    lines["earlier"] = "frozen, a classifier on what enters block 9"
+    # Text stays text, and the same numbers give the same bytes.
+    style = {"svg.hashsalt": "course", "svg.fonttype": "none", "font.size": 10}
+    style |= {"axes.spines.top": False, "axes.spines.right": False}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(9, 5.2), layout="constrained")
+        axes = figure.subplots(2, 3, sharex=True, sharey=True)
+        for ax, (name, title) in zip(axes.flat, TITLES.items(), strict=True):
+            numbers = record[name]["numbers"]
+            at = {str(size or "all"): size or numbers["all_per_class"] for size in SIZES}
+            sizes = [size for size in at if f"{size}_opened_low" in numbers]
+            for i, (way, text) in enumerate(lines.items()):
+                middle, low, high = (
+                    np.array([numbers[f"{size}_{way}_{end}"] for size in sizes])
+                    for end in ("difference", "low", "high")
+                )
+                x = np.array([at[size] for size in sizes]) * (1 + 0.06 * i)  # side by side
+                how = {"color": plots.COLOURS[i], "marker": plots.MARKERS[i], "label": text}
+                ax.errorbar(x, middle, (middle - low, high - middle), capsize=2, **how)
+            ax.axhline(0, color="grey", linestyle="--", linewidth=1)
+            ax.set(title=title, xscale="log", xticks=[10, 30, 100, 1000])
+            ax.set_xticklabels(["10", "30", "100", "1,000"])
+            ax.minorticks_off()
+        axes[1, 1].set_xlabel("training pictures a class")
+        figure.supylabel("validation accuracy, less that of\na classifier on the last features")
+        figure.suptitle(
+            "What two ways add to a frozen network, with 95 % intervals"
+        )
+        handles = axes.flat[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
 def main():
-    """Run what is missing, seeds outermost; print and store."""
+    """Run what is missing, seeds outermost; print and store, and draw the figure."""
+    if sys.argv[1:] == ["0"]:
+        return draw_figure(FIGURE)
     seeds = range(1, 1 + int(sys.argv[1] if len(sys.argv) > 1 else 3))
     full = backbones.build(BACKBONE, SIDE, include_top=True)
     classifier = full.layers[-1].get_weights()
@@ -241,6 +290,7 @@ def main():
                 shown = ", ".join(f"{way} {one.mean():.3f}" for way, one in right.items())
                 seconds = time.perf_counter() - begun
                 print(f"seed {seed} {name} {size or 'all'}: {shown} ({seconds:.0f} s)", flush=True)
+    draw_figure(FIGURE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from tests.benchmarks import how_many_views
+from tests.benchmarks import how_many_views, size_and_similarity
 from tests.benchmarks.remedies import REMEDIES, without
 from utils import results, statistics
 from utils.base.folders import ROOT
@@ -123,6 +123,12 @@ def test_readmes_figure_shows_the_record():
     drawn = re.findall(r">(0\.\d{3})<", readme.ARC.read_text("utf-8"))
     wanted = [number("drawn", start, "test_accuracy") for start in ("00", "02", "03", "04")]
     assert drawn[-4:] == [f"{accuracy:.3f}" for accuracy in wanted]
+
+
+def test_the_figure_of_the_grid_shows_the_record(tmp_path):
+    size_and_similarity.draw_figure(tmp_path / "grid.svg")
+    stored = size_and_similarity.FIGURE.read_text("utf-8")
+    assert (tmp_path / "grid.svg").read_text("utf-8") == stored
 
 
 @pytest.mark.parametrize("profile", BOTH)
