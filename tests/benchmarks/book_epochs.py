@@ -86,11 +86,15 @@ def settings(options, seen):
 
 
 def compared(found):
-    """Both runs on the same test pictures: what opening the block added."""
-    (split, frozen), (_, tuned) = (said["test"] for _, said in found.values())
-    pair = statistics.compare(split.labels, frozen, tuned)
-    print(f"frozen → fine-tuned: {pair}", flush=True)
-    return {f"frozen_to_this_{end}": getattr(pair, end) for end in ("difference", "low", "high")}
+    """Both runs on the same pictures: what opening the block added, on validation and test."""
+    (_, frozen), (_, tuned) = found.values()
+    numbers = {}
+    for name, (split, before) in frozen.items():
+        pair = statistics.compare(split.labels, before, tuned[name][1])
+        print(f"frozen → fine-tuned, {name}: {pair}", flush=True)
+        for end in ("difference", "low", "high"):
+            numbers[f"{name}_frozen_to_this_{end}"] = getattr(pair, end)
+    return numbers
 
 
 def main(arguments=None):
