@@ -1,6 +1,7 @@
 """The house: rooms in one order, a learner's first, all small; imports go one way."""
 
 import ast
+import subprocess
 
 import pytest
 
@@ -112,3 +113,14 @@ def test_the_top_level_is_small():
     known |= {"notebooks", "utils", "data", "tests", "transfer_learning_course.egg-info"}
     found = {path.name for path in ROOT.iterdir() if path.name[0] != "."}
     assert found <= known
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an archive, not a checkout")
+def test_a_checkout_has_unix_line_ends_whatever_git_is_set_to(tmp_path):
+    clone = ["git", "clone", "-q", "-c", "core.autocrlf=true", str(ROOT), str(tmp_path / "clone")]
+    subprocess.run(clone, check=True)
+    files = [path for path in (tmp_path / "clone").rglob("*") if path.is_file()]
+    texts = [path for path in files if path.suffix in (".py", ".md", ".ipynb", ".lock", ".svg")]
+    assert len(texts) > 100
+    for path in [*texts, tmp_path / "clone" / "Makefile"]:
+        assert b"\r\n" not in path.read_bytes(), path
