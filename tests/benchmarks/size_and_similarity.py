@@ -242,9 +242,7 @@ def draw_figure(path):
             ax.minorticks_off()
         axes[1, 1].set_xlabel("training pictures a class")
         figure.supylabel("validation accuracy, less that of\na classifier on the last features")
-        figure.suptitle(
-            "What two ways add to a frozen network, with 95 % intervals"
-        )
+        figure.suptitle("What two ways add to a frozen network, with 95 % intervals")
         handles = axes.flat[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False)
         figure.savefig(path, format="svg", metadata={"Date": None})
