@@ -17,6 +17,8 @@ sources → results → datasets → backbones → models → features → bottl
 import os
 
 # Before TensorFlow is imported anywhere: hide its start-up notes, and run Keras on TensorFlow
-# whatever the learner's own Keras settings say.
+# whatever the learner's own Keras settings say. `base.framework` sets what has no variable.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if (_wanted := os.environ.get("KERAS_BACKEND") or "tensorflow") != "tensorflow":
+    print(f"For this course Keras runs on TensorFlow instead of {_wanted} (KERAS_BACKEND)")
+os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -1,7 +1,7 @@
 """A claim is a check: a cell that fails when the sentence above it is not true."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -9,11 +9,22 @@ import numpy as np
 import psutil
 from sklearn.metrics import confusion_matrix
 
+from utils.base import ranges
 from utils.base.framework import keras
 
 
 class CheckError(AssertionError):
     """A claim that does not hold, with what was found instead."""
+
+
+def parameters(given: Mapping) -> None:
+    """Claim that a lesson's parameters are in range; `given` is `globals()`; lesson 00.
+
+    A ValueError names one that is not, and what it must be; `utils/base/ranges.py` has the table.
+    """
+    for name, value in given.items():
+        if name.isupper() and (wrong := ranges.misfit(name, value)):
+            raise ValueError(f"{wrong}: change it in the cell at the top")
 
 
 def _moved(weights, before):

@@ -23,6 +23,8 @@ def head(
         num_classes: width of the softmax, at least 2.
         units, dropout: of the hidden layer; 0 units leave it out (a linear classifier).
         pooling: "average" over the places of the map, or "flatten", which keeps every place.
+
+    Probabilities are float32, whatever Keras's dtype policy.
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least two classes, but there are {num_classes}")
@@ -33,7 +35,8 @@ def head(
     if units:
         model.add(layers.Dense(units, activation="relu"))
         model.add(layers.Dropout(dropout))
-    model.add(layers.Dense(num_classes, activation="softmax"))
+    # Also where a learner computes in float16: a softmax needs the digits.
+    model.add(layers.Dense(num_classes, activation="softmax", dtype="float32"))
     return model
 
 

@@ -83,8 +83,15 @@ def smooth(values: Sequence[float], factor: float) -> list[float]:
 def curves(history: Mapping[str, Sequence[float]], title: str, smoothing: float = 0.0) -> Picture:
     """Show accuracy and loss by epoch, training beside validation; lesson 00.
 
-    `history` is that of `model.fit(…)`; with `smoothing` the raw curve stays visible, thin.
+    `history` is that of `model.fit(…)`; with `smoothing` the raw curve stays visible, thin. A
+    ValueError says if there is nothing to show.
     """
+    needed = ("loss", "accuracy", "val_loss", "val_accuracy")
+    if missing := [name for name in needed if not history.get(name)]:
+        raise ValueError(
+            f"the history has no {', '.join(missing)}: train for at least one epoch, with "
+            'validation_data, and compile with metrics=["accuracy"]'
+        )
     n = len(history["loss"])
     last = {key: values[-1] for key, values in history.items()}
     figure, axes = _picture(

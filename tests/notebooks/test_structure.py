@@ -7,6 +7,7 @@ import statistics
 import nbformat
 import pytest
 
+from utils.base import ranges
 from utils.base.folders import ROOT
 from utils.running import lessons, pages, profiles
 
@@ -80,7 +81,10 @@ def parameter_names(lesson):
 
 
 def names_from_utils(lesson):
-    """What a reader has to look up: `module.attribute`, for each module of utils it imports."""
+    """What a reader has to look up: `module.attribute`, for each module of utils it imports.
+
+    Not the one line that is the same in every lesson, and is explained in the first.
+    """
     tree = ast.parse("\n".join(cell.source for cell in of_kind(lesson, "code")))
     modules, names = set(), set()
     for node in ast.walk(tree):
@@ -91,7 +95,27 @@ def names_from_utils(lesson):
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             names |= {f"{node.value.id}.{node.attr}"} if node.value.id in modules else set()
-    return names
+    return names - {"checks.parameters"}
+
+
+def test_parameters_are_checked_before_anything_uses_them(lesson):
+    names = set(parameter_names(lesson))
+    for cell in of_kind(lesson, "code")[1:]:
+        before, found, _ = cell.source.partition("\nchecks.parameters(globals())")
+        assert not names & {
+            word.id for word in ast.walk(ast.parse(before)) if isinstance(word, ast.Name)
+        }
+        if found:
+            return
+    raise AssertionError("no cell checks the parameters")
+
+
+def test_every_parameter_has_a_range_that_its_own_value_keeps(lesson):
+    (cell,) = [c for c in lesson.cells if "parameters" in c.metadata.get("tags", [])]
+    for statement in ast.parse(cell.source).body:
+        name, value = statement.targets[0].id, ast.literal_eval(statement.value)
+        assert ranges.misfit(name, value) == ""
+        assert ranges.misfit(name, None) and ranges.misfit(name, [None])
 
 
 def test_a_core_lesson_is_small(core_lesson):

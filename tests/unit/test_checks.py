@@ -115,3 +115,14 @@ def test_peak_memory_sees_what_was_held_for_a_while():
     with checks.peak_memory() as quiet:
         time.sleep(0.1)
     assert quiet.added < 50
+
+
+def test_parameters_out_of_range_are_named_with_the_way_out():
+    checks.parameters(
+        {"EPOCHS": 1, "PER_CLASS": 0, "LEARNING_RATE": 1, "SEED": 0, "DATASET": "a/b"}
+    )
+    checks.parameters({"epochs": 0, "OTHER": -1, "In": [""]})  # these are no parameters of a lesson
+    with pytest.raises(ValueError) as caught:
+        checks.parameters({"SEED": 1, "HEAD_EPOCHS": 0})
+    must = "it must be a whole number of at least 1: change it in the cell at the top"
+    assert str(caught.value) == f"HEAD_EPOCHS is 0, but {must}"

@@ -46,15 +46,46 @@ def test_a_profile_gives_its_parameters_and_defaults_stay_away(profile):
         ("02_dense_heads:\n  EPOCHS: 2\n", "'02_dense_heads', but no lesson has that name"),
         (
             "02_dense_head:\n  EPOCHS: two\n",
-            "EPOCHS of 02_dense_head to 'two', but it must be a int",
+            "own.yaml, 02_dense_head: EPOCHS is 'two', but it must be a whole number of at least 1",
         ),
-        ("02_dense_head:\n  EPOCHS: 2.0\n", "must be a int"),
+        ("02_dense_head:\n  EPOCHS: 2.0\n", "EPOCHS is 2.0, but it must be a whole number"),
+        ("02_dense_head:\n  EPOCHS:\n", "EPOCHS is None, but it must be a whole number"),
+        ("02_dense_head:\n  SEED: -1\n", "SEED is -1, but it must be a whole number from 0 to 4,0"),
+        (
+            "02_dense_head:\n  LEARNING_RATE: -1\n",
+            r"RATE is -1\.0, but it must be a number from 1e-",
+        ),
+        (
+            "02_dense_head:\n  LEARNING_RATE: .nan\n",
+            "LEARNING_RATE is nan, but it must be a number",
+        ),
+        ("02_dense_head:\n  LEARNING_RATE: fast\n", "LEARNING_RATE is 'fast', but it must be a"),
+        (
+            "02_dense_head:\n  LEARNING_RATE: yes\n",
+            "LEARNING_RATE is True, but it must be a number",
+        ),
+        ("02_dense_head:\n- EPOCHS: 2\n", r"has \[.*\] below 02_dense_head, but it must be lines"),
+        ("02_dense_head: 2\n", "has 2 below 02_dense_head, but it must be lines with NAME: value"),
+        ("- 02_dense_head\n", "own.yaml must give the name of a lesson, and NAME: value below it"),
+        ("02_dense_head:\n  EPOCHS: 2024-13-45\n", "own.yaml is not YAML: month must be in"),
         ("02_dense_head: [\n", "own.yaml is not YAML: while parsing"),
     ],
 )
 def test_a_wrong_profile_is_an_error(profile, text, message):
     with pytest.raises(lessons.CourseError, match=message):
         profiles.parameters("02_dense_head", profile(text))
+
+
+def test_a_rate_may_be_written_as_people_write_it(profile):
+    """YAML takes 1e-3 for a text, and 1 for a whole number."""
+    for text, rate in {"1e-3": 1e-3, "1E-3": 1e-3, "1": 1.0, "2.0e-5": 2e-5}.items():
+        given = profiles.parameters(
+            "02_dense_head", profile(f"02_dense_head:\n  LEARNING_RATE: {text}")
+        )
+        assert given == {"LEARNING_RATE": rate} and isinstance(given["LEARNING_RATE"], float)
+    assert "LEARNING_RATE = 0.001  #" in profiles.set_parameters(
+        "02", "LEARNING_RATE = 1e-4  # of", {"LEARNING_RATE": 1e-3}
+    )
 
 
 def test_an_unknown_profile_lists_what_there_is():
@@ -300,6 +331,9 @@ def test_check_says_what_is_here(home):
     assert "vgg16" in done.stdout and "BAD" not in done.stdout
 
 
+HEAD = ["train-head", "--training_file", "a", "--validation_file", "b"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -307,7 +341,8 @@ def test_check_says_what_is_here(home):
         (["run", "77"], "'77' names 0 lessons"),
         (["lab", "--profile", "x"], "there is no profile 'x'"),
         (["bottleneck", "--dataset", "nowhere"], "there is no data set or folder 'nowhere'"),
-        (["train-head", "--training_file", "a", "--validation_file", "b"], "there is no pack a"),
+        (HEAD, "there is no pack a"),
+        ([*HEAD, "--epochs", "0"], "epochs is 0, but it must be a whole number of at least 1"),
     ],
 )
 def test_wrong_words_get_one_sentence_at_once(home, arguments, message):
@@ -336,6 +371,26 @@ def at_once(words, message):
     assert done.returncode == 2
     assert done.stderr.strip().startswith("error: ") and message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*HEAD, "--batch_size", "-1"], "batch_size is -1, but it must be a whole number"),
+        ([*HEAD, "--learning_rate", "nan"], "learning_rate is nan, but it must be a number"),
+        ([*HEAD, "--seed", "-1"], "seed is -1, but it must be a whole number from 0 to"),
+        (["bottleneck", "--per-class", "-1"], "per_class is -1, but it must be a whole number of"),
+        (
+            ["bottleneck", "--image_size", "8"],
+            "image_size is 8, but it must be a whole number from",
+        ),
+        (["bottleneck", "--dataset", ""], "dataset is '', but it must be a text that is not empty"),
+        (["run", "--cell-timeout", "0"], "cell_timeout is 0, but it must be a whole number of at"),
+    ],
+)
+def test_a_number_out_of_range_gets_one_sentence(capsys, arguments, message):
+    assert course.main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
 def test_without_a_command_it_helps(home):

@@ -41,6 +41,20 @@ def test_heads(classes, units, pooling, shape, params):
     np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
 
 
+@pytest.fixture
+def half_digits():
+    """The policy that a learner may set after the course is imported."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_head_answers_in_float32_under_any_policy(half_digits):
+    head = models.head((2, 2, 3), 3, 8)
+    assert head.layers[-2].compute_dtype == "float16"  # the policy holds
+    assert head(np.ones((1, 2, 2, 3))).numpy().dtype == np.float32
+
+
 def test_dropout_is_where_it_was_asked_for():
     head = models.head((2, 2, 3), 2, 8, 0.3)
     rates = [layer.rate for layer in head.layers if isinstance(layer, layers.Dropout)]

@@ -100,6 +100,19 @@ def test_a_smoothed_curve_lies_over_the_raw_one():
         assert ends == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("history", "missing"),
+    [
+        ({}, "loss, accuracy, val_loss, val_accuracy"),
+        ({name: [] for name in HISTORY}, "loss, accuracy, val_loss, val_accuracy"),
+        ({"loss": [0.7], "accuracy": [0.5]}, "val_loss, val_accuracy"),
+    ],
+)
+def test_a_history_without_an_epoch_is_said_to_have_none(history, missing):
+    with pytest.raises(ValueError, match=f"^the history has no {missing}: train for at least one"):
+        plots.curves(history, "Nothing")
+
+
 def test_markup_in_a_class_name_is_escaped():
     figure = plots.grid(np.zeros((1, 4, 4, 3)), ['"><b>'], "One")
     assert "<b>" not in figure._repr_mimebundle_()[0]["text/html"]

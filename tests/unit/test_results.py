@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from utils import datasets, results
+from utils.base.framework import keras
 from utils.running import pages, readme
 
 pytestmark = pytest.mark.check
@@ -31,6 +32,19 @@ def test_recorded_shown_and_recalled(home, stored):
     json.dumps(entry)
     assert results.last_run("02_x", "smoke")["numbers"] == entry["numbers"]
     assert results.last_run("02_x", "photos") == {}
+
+
+def test_a_record_carries_the_policy_and_another_one_is_said(home, stored, capsys):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        half = record().entry["policy"]
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    said = (
+        "Measured with Keras's dtype policy mixed_float16: the course's own numbers are of float32"
+    )
+    assert half == "mixed_float16" and capsys.readouterr().out == said + "\n"
+    assert record().entry["policy"] == "float32" and capsys.readouterr().out == ""
 
 
 def test_the_courses_record_is_no_run_of_yours(home, stored):

@@ -1,1 +1,1 @@
-"""What everything else stands on: TensorFlow imported quietly, folders, pictures, the cache."""
+"""What everything else stands on: TensorFlow imported quietly, folders, pictures, cache, ranges."""

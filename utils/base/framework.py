@@ -1,6 +1,7 @@
-"""TensorFlow and Keras, imported once and without TensorFlow's two start-up notes.
+"""TensorFlow and Keras, imported once, quietly, and with the settings that the course needs.
 
-They are written below Python, where no setting hides them, and would open every lesson.
+TensorFlow's two start-up notes are written below Python, where no setting hides them, and would
+open every lesson. Keras takes settings from `~/.keras/keras.json` and from the shell.
 """
 
 import os
@@ -8,6 +9,7 @@ import tempfile
 import warnings
 
 _NOTES = (b"oneDNN custom operations are on", b"before absl::InitializeLog() is called")
+_TOO_LATE = "restart the kernel, and import from utils before keras"
 
 
 def _import_quietly():
@@ -15,6 +17,7 @@ def _import_quietly():
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
+            import keras
             import tensorflow
         finally:
             os.dup2(stderr, 2)
@@ -22,12 +25,40 @@ def _import_quietly():
             written.seek(0)
             kept = [line for line in written if not any(note in line for note in _NOTES)]
             os.write(2, b"".join(kept))
-    import keras
-
     return tensorflow, keras
 
 
-tf, keras = _import_quietly()
+def _import():
+    try:
+        tensorflow, keras = _import_quietly()
+    except ModuleNotFoundError as error:
+        if error.name in ("tensorflow", "keras"):
+            raise
+        raise ImportError(f"Keras was asked to run on {error.name} before: {_TOO_LATE}") from error
+    except (AttributeError, ValueError) as error:
+        wrong = f"Keras does not start, most probably for its file keras.json ({error})"
+        raise ImportError(f"{wrong}: remove it from the folder ~/.keras, and restart") from error
+    if (found := keras.config.backend()) != "tensorflow":
+        raise ImportError(f"Keras runs on {found}, but the course needs TensorFlow: {_TOO_LATE}")
+    return tensorflow, keras
+
+
+def _settle(config):
+    """Set what changes results as the course has it, and say so where it was set otherwise."""
+    wanted = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
+    wanted |= {"dtype_policy": "float32", "max_epochs": None, "max_steps_per_epoch": None}
+    said = []
+    for name, value in wanted.items():
+        was = getattr(config, name)()
+        if (was := getattr(was, "name", was)) != value:
+            getattr(config, f"set_{name}")(value)
+            said.append(f"{name} {value} instead of {was}")
+    if said:
+        print(f"For this course Keras is set to {', '.join(said)}")
+
+
+tf, keras = _import()
+_settle(keras.config)
 layers = keras.layers
 # Keras notes at every `fit` that a data set shuffles by itself: the course's do, on purpose.
 warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")

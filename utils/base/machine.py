@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import platform
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn", "
 
 
 def provenance() -> dict:
-    """Describe this measurement: date, Python, system, processor, cores, versions; lesson 00."""
+    """Describe this measurement: date, Python, machine, versions, Keras's policy; lesson 00."""
     versions = {}
     for package in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):  # of two TensorFlows one is there
@@ -25,6 +26,8 @@ def provenance() -> dict:
         "processor": _processor(),
         "cores": psutil.cpu_count(),
         "versions": versions,
+        # How Keras computes; None where nothing was computed, and Keras need not be imported.
+        "policy": keras.config.dtype_policy().name if (keras := sys.modules.get("keras")) else None,
     }
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from utils.base.ranges import misfit
 from utils.running.profiles import CourseError
 
 
@@ -20,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
+        for name, value in vars(options).items():
+            whole_default = name == "image_size" and value == 0
+            if not whole_default and (wrong := misfit(name, value)):
+                raise CourseError(wrong)
         return options.action(options) or 0
     except (CourseError, OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -5,10 +5,12 @@ Papermill takes any parameter and only warns of one that no cell knows. Only lig
 
 import ast
 import json
+from contextlib import suppress
 
 import yaml
 
 from utils.base.folders import ROOT
+from utils.base.ranges import misfit
 
 NOTEBOOKS = ROOT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
@@ -26,19 +28,26 @@ def parameters(lesson: str, profile: str) -> dict:
         raise CourseError(f"there is no profile {profile!r}; there are {known}")
     try:
         sections = yaml.safe_load(path.read_text("utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise CourseError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    for section in sections:
+    if not isinstance(sections, dict):
+        raise CourseError(f"{path.name} must give the name of a lesson, and NAME: value below it")
+    for section, given in sections.items():
         if not (NOTEBOOKS / f"{section}.ipynb").exists():
             raise CourseError(f"{path.name} has a section {section!r}, but no lesson has that name")
-    given, defaults = sections.get(lesson) or {}, default_parameters(lesson)
+        if not isinstance(given or {}, dict):
+            wrong = f"has {given!r:.60} below {section}"
+            raise CourseError(f"{path.name} {wrong}, but it must be lines with NAME: value")
+    given, defaults = dict(sections.get(lesson) or {}), default_parameters(lesson)
     for name, value in given.items():
         if name not in defaults:
             wrong = f"{name!r} for {lesson}, which has only {', '.join(defaults)}"
             raise CourseError(f"{path.name} sets {wrong}")
-        if type(value) is not type(wanted := defaults[name]):
-            wrong = f"{name} of {lesson} to {value!r}, but it must be a {type(wanted).__name__}"
-            raise CourseError(f"{path.name} sets {wrong}")
+        if isinstance(defaults[name], float) and type(value) in (int, str):
+            with suppress(ValueError):  # YAML takes 1e-3 for a text
+                given[name] = float(value)
+        if wrong := misfit(name, given[name]):
+            raise CourseError(f"{path.name}, {lesson}: {wrong}")
     return given
 
 
