@@ -27,6 +27,7 @@ class Split:
     paths: tuple[Path, ...]
     labels: np.ndarray  # int32, shape (number of pictures,)
     digests: tuple[str, ...]  # sha256 of each file
+    data_set: str = ""  # its folder's name
 
     def __len__(self):
         return len(self.paths)
@@ -175,7 +176,7 @@ def load(name: str | Path, per_class: int = 0) -> DataSet:
         own = [row for row in rows if row.split == split]
         labels = np.array([classes.index(row.class_name) for row in own], "int32")
         paths, digests = tuple(row.path for row in own), tuple(row.digest for row in own)
-        splits[split] = Split(split, classes, paths, labels, digests)
+        splits[split] = Split(split, classes, paths, labels, digests, folder.name)
     data = DataSet(str(name), folder, classes, **splits, left_out=left_out)
     check_disjoint(data)
     return replace(data, **{split.name: split.limit(per_class) for split in data.splits})

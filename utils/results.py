@@ -71,21 +71,27 @@ def record(
 
 
 def _wrong(split, predicted):
-    """Keep predictions compactly: of which pictures, and "place:answer" where it was wrong."""
+    """Keep predictions compactly: of which data, and "place:answer" where it was wrong."""
     wrong = np.flatnonzero(np.not_equal(predicted, split.labels))
     answers = " ".join(f"{i}:{int(predicted[i])}" for i in wrong)
-    return {"pictures": len(split), "of": split.key("predictions"), "wrong": answers}
+    return {"pictures": len(split), **_data(split), "wrong": answers}
+
+
+def _data(split):
+    """What must be the same before two runs are compared: data set, pictures, and their labels."""
+    labelled = split.key(f"labels {split.labels.tolist()}")
+    return {"data_set": split.data_set, "of": split.key("predictions"), "labelled": labelled}
 
 
 def recall_predictions(lesson: str, profile: str, name: str, split) -> np.ndarray | None:
     """Give what an earlier lesson predicted for these very pictures, integers (n,); lesson 03.
 
     Of your own last run, else of the course's own record; None if neither has them, or only those
-    of other pictures.
+    of another data set, other pictures or labels. What it was trained on may be another part.
     """
     for entry in (last_run(lesson, profile), load_stored(profile).get(lesson, {})):
         kept = entry.get("predictions", {}).get(name, {})
-        if kept.get("of") == split.key("predictions"):
+        if kept and all(kept.get(name, value) == value for name, value in _data(split).items()):
             predicted = split.labels.copy()
             for place, answer in (pair.split(":") for pair in kept["wrong"].split()):
                 predicted[int(place)] = int(answer)

@@ -9,7 +9,8 @@ import nbformat
 import papermill
 import pytest
 
-from utils import backbones, course, results
+from tests.conftest import save, write_classes
+from utils import backbones, course, datasets, results
 from utils.base.folders import ROOT
 from utils.running import environment, lessons, pages, profiles
 from utils.sources import registry
@@ -190,11 +191,66 @@ def test_a_lesson_runs_again_when_its_pictures_have_changed(small_course, home):
     assert not lessons.run("00_small", "drawn").skipped
     assert lessons.run("00_small", "drawn").skipped  # the folder that it made itself is no change
     picture = home / "data" / "pets" / "cat" / "1.png"
-    for change in (lambda: picture.write_bytes(b"1"), lambda: os.utime(picture, (1, 1)),
-                   picture.unlink):  # fmt: skip
+    for change in (lambda: picture.write_bytes(b"1"), picture.unlink):
         change()
         assert not lessons.run("00_small", "drawn").skipped
         assert lessons.run("00_small", "drawn").skipped
+
+
+@pytest.fixture
+def made_of(small_course, home, monkeypatch):
+    """What a lesson's pictures are, for values of its parameters."""
+    monkeypatch.setenv("HOME", str(home))
+    small_course("1")
+    return lambda **given: lessons._pictures("00_small", given)
+
+
+def test_pictures_are_known_by_content_not_by_time_and_size(made_of, home):
+    folder = write_classes(home / "pets", 6)
+    one = folder / "cat" / "one.bmp"
+    save(one, color="red")
+    before, loaded, stat = made_of(DATASET=str(folder)), datasets.load(folder), one.stat()
+    os.utime(one, (1, 1))
+    (folder / "cat" / ".DS_Store").write_bytes(b"1")  # nothing that a lesson reads
+    assert made_of(DATASET=str(folder)) == before != {}
+    save(one, color="blue")
+    os.utime(one, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (one.stat().st_size, one.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert made_of(DATASET=str(folder)) != before
+    assert digests(datasets.load(folder)) != digests(loaded)  # the lesson sees it, too
+    save(one, color="red")
+    assert made_of(DATASET=str(folder)) == before
+    one.rename(one.with_name("two.bmp"))
+    assert made_of(DATASET=str(folder)) != before
+
+
+def digests(data):
+    return {digest for split in data.splits for digest in split.digests}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda home: {"DATASET": str(home / "pets")},
+        lambda home: {"DATASET": "../pets"},  # of the folder of the lessons, where they run
+        lambda home: {"DATASET": "~/pets"},
+        lambda home: {"DATASETS": ["drawn_signs", "../pets"]},
+        lambda home: {"DATASET": "../linked"},  # its class folders are links
+    ],
+    ids=["path", "relative", "home", "list", "links"],
+)
+def test_what_is_added_to_an_own_folder_is_noticed_however_it_is_named(made_of, home, given):
+    write_classes(home / "pets", 1)
+    (home / "linked").mkdir()
+    for name in ("cat", "dog"):
+        (home / "linked" / name).symlink_to(home / "pets" / name)
+    before = made_of(**given(home))
+    write_classes(home / "pets", 1, first=1)
+    assert made_of(**given(home)) != before != {}
+
+
+def test_a_name_that_begins_like_a_home_folder_is_no_error(made_of):
+    assert made_of(DATASET="~nobody of this name/pets") == {}
 
 
 def test_the_command_line_decides_no_result(small_course, home, monkeypatch):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -139,6 +140,46 @@ def test_predictions_are_kept_compactly_and_come_back_for_the_same_pictures_only
     assert results.recall_predictions("02_x", "smoke", "test", others) is None
     assert results.recall_predictions("02_x", "smoke", "validation", pictures) is None
     assert results.recall_predictions("03_y", "smoke", "test", pictures) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "recalled"),
+    [
+        ({}, True),
+        ({"paths": ("q",) * 5}, True),  # the same files elsewhere
+        ({"data_set": "my_pets"}, False),
+        ({"digests": tuple("vwxya")}, False),
+        ({"labels": np.array([0, 1, 1, 1, 2])}, False),  # one moved to another class, in its place
+    ],
+    ids=["same", "moved", "other name", "other picture", "other label"],
+)
+def test_a_prediction_is_recalled_for_the_same_data_only(home, stored, change, recalled):
+    labels = np.array([0, 0, 1, 1, 2])
+    names = "test", ("a", "b", "c"), ("p",) * 5
+    pictures = datasets.Split(*names, labels, tuple("vwxyz"), "drawn_pets")
+    kept = {"test": (pictures, labels)}
+    entry = results.record("02_x", "drawn", "accuracy", 1, predictions=kept, accuracy=1.0).entry
+    assert entry["predictions"]["test"]["data_set"] == "drawn_pets"
+    for _ in ("your own run", "the course's record"):
+        asked = dataclasses.replace(pictures, **change)
+        found = results.recall_predictions("02_x", "drawn", "test", asked)
+        assert (found is not None) == recalled
+        results.store({"02_x": entry}, "drawn")
+        (home / "cache" / "results" / "drawn" / "02_x.json").unlink(missing_ok=True)
+
+
+def test_a_record_made_before_it_named_its_data_is_known_by_its_pictures(home, stored):
+    pictures = datasets.Split("test", ("a", "b"), ("p",) * 2, np.array([0, 1]), tuple("vw"), "own")
+    kept = {"pictures": 2, "of": pictures.key("predictions"), "wrong": "0:1"}
+    results.store({"02_x": {"predictions": {"test": kept}}}, "drawn")
+    assert results.recall_predictions("02_x", "drawn", "test", pictures).tolist() == [1, 1]
+    others = pictures.select([1])
+    assert results.recall_predictions("02_x", "drawn", "test", others) is None
+
+
+def test_the_name_of_a_data_set_is_its_folders_and_no_path(pets):
+    assert {split.data_set for split in pets.splits} == {"my pets"}
+    assert pets.test.limit(1).data_set == "my pets"
 
 
 def test_predictions_come_from_the_record_where_there_is_no_run(home, stored):

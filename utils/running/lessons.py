@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.base.folders import ROOT, data_dir, remove_stale_partials, whole_file
 from utils.running import pages
 from utils.running.profiles import NOTEBOOKS, CourseError, default_parameters, parameters
+from utils.sources.folder import picture_files
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
 
     given, folder = parameters(lesson, profile), runs_dir(profile)
     output, page = folder / f"{lesson}.ipynb", folder / f"{lesson}.html"
-    code, pictures = _code(lesson, given), _pictures(lesson, given)
-    done = _read_entry(output, _fingerprint(code, pictures))
-    if done is not None and page.exists():
+    made_of = {"code": _code(lesson, given), "pictures": _pictures(lesson, given)}
+    if (done := _read_entry(output, made_of)) is not None and page.exists():
         return Run(output, page, done, skipped=True)
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale_partials(folder)
@@ -72,8 +72,8 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     notebook = nbformat.read(partial, 4)
     entry = _harvest(lesson, notebook)
     # The lesson may have drawn or fetched its pictures; those that were there count as they were.
-    fingerprint = _fingerprint(code, _pictures(lesson, given) | pictures)
-    notebook.metadata["course"] = {"fingerprint": fingerprint, "entry": entry}
+    made_of["pictures"] = _pictures(lesson, given) | made_of["pictures"]
+    notebook.metadata["course"] = {"made_of": made_of, "entry": entry}
     pages.clean(notebook)
     with whole_file(page) as temporary:
         temporary.write_text(pages.to_html(notebook, lesson), "utf-8")
@@ -116,35 +116,33 @@ def _code(lesson, given):
     for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]:
         digest.update(pages.MINUTES.sub("", "".join(cell["source"])).encode())
     not_deciding = {ROOT / "utils" / "course.py", *ROOT.glob("utils/running/*.py")}
-    helpers = sorted(set(ROOT.glob("utils/**/*.py")) - not_deciding)
-    for path in [*helpers, ROOT / "requirements.lock"]:
+    for path in [*sorted({*ROOT.glob("utils/**/*.py")} - not_deciding), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _pictures(lesson, given):
-    """Size and time of each file of the data sets that parameters name: folder → digest."""
+    """What is in the files of the data sets that parameters name: name → digest."""
     values = {**default_parameters(lesson), **given}.values()
     names = [n for v in values for n in (v if isinstance(v, list) else [v]) if isinstance(n, str)]
     found = {}
     for name in filter(None, names):
         # As `datasets.load` finds them: a name in the data folder, or the path of a folder.
-        folders = data_dir() / name, NOTEBOOKS / Path(name).expanduser()
+        folders = data_dir() / name, NOTEBOOKS / os.path.expanduser(name)
         for folder in filter(Path.is_dir, folders):
-            files = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
-            stamps = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]
-            found[str(folder)] = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
+            links = [p for n in ("*", "*/*", "*/*/*") for p in folder.glob(n) if p.is_symlink()]
+            digest = hashlib.sha256()
+            for path in sorted({p for place in (folder, *links) for p in picture_files(place)}):
+                content = path.read_bytes() if os.access(path, os.R_OK) else b""
+                digest.update(f"{path.relative_to(folder)} {len(content)} ".encode() + content)
+            found[name] = found.get(name, "") + digest.hexdigest()
     return found
 
 
-def _fingerprint(code, pictures):
-    return hashlib.sha256(json.dumps([code, sorted(pictures.items())]).encode()).hexdigest()
-
-
-def _read_entry(output, fingerprint):
+def _read_entry(output, made_of):
     with suppress(OSError, ValueError, KeyError, TypeError):  # never run, or damaged: then it runs
         course = json.loads(output.read_text("utf-8"))["metadata"]["course"]
-        return course["entry"] if course["fingerprint"] == fingerprint else None
+        return course["entry"] if course["made_of"] == made_of else None
     return None
 
 
@@ -152,6 +150,5 @@ def _harvest(lesson, notebook):
     found = pages.recorded(notebook)
     if len(found) != 1 or found[0]["lesson"] != lesson:
         raise CourseError(f"{lesson} must record its results exactly once, not {len(found)} times")
-    seconds = [cell.metadata.get("papermill", {}).get("duration") or 0 for cell in notebook.cells]
-    longest, seconds = round(max(seconds), 1), round(sum(seconds), 1)
-    return found[0] | {"seconds": seconds, "longest_cell_seconds": longest}
+    took = [cell.metadata.get("papermill", {}).get("duration") or 0 for cell in notebook.cells]
+    return found[0] | {"seconds": round(sum(took), 1), "longest_cell_seconds": round(max(took), 1)}

@@ -98,8 +98,8 @@ def _look_at_all(folder, files):
     memory = _memory("pictures", folder)
     known, stamps = _recall(memory), {}
     for *_, path in files:
-        status = path.stat()
-        stamps[path] = f"{path.relative_to(folder)}|{status.st_size}|{status.st_mtime_ns}"
+        at = path.stat()  # whose ctime nobody can set back
+        stamps[path] = f"{path.relative_to(folder)}|{at.st_size}|{at.st_mtime_ns}|{at.st_ctime_ns}"
     new = [path for path, stamp in stamps.items() if stamp not in known]
     if new:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
