@@ -65,7 +65,11 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     made_of = {"code": _code(lesson, given), "pictures": _pictures(lesson, given)}
     if (done := _read_entry(output, made_of)) is not None and page.exists():
         return Run(output, page, done, skipped=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        way_out = "set COURSE_DATA_DIR to a folder that you can write"
+        raise CourseError(f"executed lessons cannot be kept in {folder}: {way_out}")
     remove_stale_partials(folder)
     partial = folder / f".{lesson}.{uuid.uuid4().hex[:8]}.partial.ipynb"  # others may run it, too
     _execute(lesson, given, partial, cell_timeout, f"{position} {lesson}".strip())
