@@ -103,18 +103,15 @@ def test_a_cache_folder_that_turns_read_only(tally, home, read_only):
 
 
 @SKIP_WINDOWS
-def test_a_second_user_who_may_not_write_where_lessons_are_kept(tally, home, read_only):
-    (home / "data").mkdir(exist_ok=True)
+def test_a_second_user_who_may_not_write_where_lessons_are_kept(home, read_only):
+    (home / "data").mkdir()
     read_only(home / "data")
     lesson = [sys.executable, "-m", "utils.course", "run", "--profile", "smoke", "00"]
-    environment = {**os.environ, "COURSE_DATA_DIR": str(home / "data")}
-    with tally.attempt("a second user on the same checkout"):
-        said = subprocess.run(
-            [*ordinary_user(), *lesson], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
-        where = home / "data" / "runs" / "smoke"
-        wanted = f"executed lessons cannot be kept in {where}: set COURSE_DATA_DIR to a folder"
-        assert said.returncode == 2 and wanted in said.stderr, said.stderr
+    options = {"cwd": ROOT, "env": {**os.environ, "COURSE_DATA_DIR": str(home / "data")}}
+    said = subprocess.run([*ordinary_user(), *lesson], capture_output=True, text=True, **options)
+    where = home / "data" / "runs" / "smoke"
+    wanted = f"executed lessons cannot be kept in {where}: set COURSE_DATA_DIR to a folder"
+    assert said.returncode == 2 and wanted in said.stderr, said.stderr
 
 
 @pytest.fixture
