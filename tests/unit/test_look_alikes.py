@@ -95,6 +95,14 @@ def test_pictures_without_contrast_look_the_same_only_in_the_same_colour():
     assert look_alikes.pairs(looks(plain)) == [(2, 3)]
 
 
+def test_pictures_that_differ_in_fine_fields_only_do_not_look_the_same():
+    image = drawn_pets.draw(5, 0, "cat", 64)
+    rows, columns = np.indices((64, 64)) // 8
+    board = np.where((rows + columns) % 2, 40, -40)[..., None]
+    checked = Image.fromarray(np.clip(np.asarray(image) + board, 0, 255).astype("uint8"))
+    assert look_alikes.pairs(looks([image, checked])) == []
+
+
 def test_the_nearest_pair_comes_first():
     image = drawn_pets.draw(5, 0, "cat", 64)
     noise = np.random.default_rng(0).integers(-40, 40, (64, 64, 3))
