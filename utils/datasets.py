@@ -134,7 +134,7 @@ class DataSet:
     train: Split
     validation: Split
     test: Split
-    left_out: tuple[str, ...]  # one sentence for each file that is not used
+    left_out: tuple[str, ...]  # one sentence for each file or folder that is not used
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:
@@ -150,27 +150,33 @@ class DataSet:
 def load(name: str | Path, per_class: int = 0) -> DataSet:
     """Load a built-in data set by name, or any folder of pictures by path; lesson 00.
 
-    A folder `COURSE_DATA_DIR/<name>` is used as it is. What is missing is drawn or downloaded. A
-    folder of your own holds `train`, `validation` and `test` with a folder for each class in them,
-    or just a folder for each class: those are split 70/15/15 in every class, by content; pictures
-    added later join, the others stay. Without a `test` folder that split is empty.
+    A built-in set is used as it lies in `COURSE_DATA_DIR`; what is missing is drawn or downloaded.
+    Any other name is the path of a folder of yours, or of one in `COURSE_DATA_DIR`:
+
+    - It holds a folder for each class, or splits that do: `train`, `validation` and `test`, in any
+      capitals, or `training`, `val`, `valid`, `dev`, `testing`, `holdout`. Folders within a class
+      belong to it. A folder that holds one folder of folders only is gone into.
+    - Without splits each class is divided 70/15/15, by content; pictures added later join, the
+      others stay. Without validation that is taken from train; without test that split is empty.
+    - Hidden files and those that systems leave (`__MACOSX`, `Thumbs.db`) count as not there. What
+      else is not used is named: unreadable files, what lies beside the class folders, folders that
+      begin with `_`, broken links, links to folders in a class, one picture in two classes.
+    - Pictures that look the same, saved anew or made smaller, are named if they stand in different
+      splits or classes; if pixel equals pixel across splits that you made, they are refused.
+
+    Every file is opened once. What of this was needed is printed.
 
     Args:
         name: a key of `SOURCES`, or the path of a folder.
         per_class: keep at most so many pictures of each class in each split; 0 keeps all.
 
-    Every file is opened once: unreadable ones are left out, with a reason.
-
     Raises:
-        DataSetError: an unknown name, a class without a picture, one class only, one picture in
-            two splits.
+        DataSetError: no such folder; no or one class; folders that may mean one thing or another;
+            a class with no picture, or too few to divide; one picture in two splits.
         downloads.DownloadError: it needs the network and that failed.
     """
     folder = locate(name)
-    classes, rows, left_out = read_folder(folder)
-    if left_out:
-        shown = "; ".join(left_out[:5]) + ("; …" if len(left_out) > 5 else "")
-        print(f"{name}: {len(left_out)} files are left out: {shown}")
+    classes, rows, left_out = read_folder(folder, str(name))
     splits = {}
     for split in SPLITS:
         own = [row for row in rows if row.split == split]

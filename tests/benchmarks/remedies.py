@@ -273,7 +273,14 @@ REMEDIES = [
     ),
     Remedy(
         "damaged or odd pictures (each file)",
-        [("utils/sources/folder.py", "look_at", "        pictures.read(path, (64, 64))\n", "")],
+        [
+            (
+                "utils/sources/folder.py",
+                "look_at",
+                "look_alikes.look(pictures.read(path, (64, 64)))",
+                '"00" * 192',
+            )
+        ],
         f"{STRANGERS} -k mutated",
     ),
     Remedy(
@@ -306,7 +313,7 @@ REMEDIES = [
             (
                 "utils/sources/folder.py",
                 "_look_at_all",
-                'memory = _memory("pictures", folder)',
+                'memory = _memory("looks", folder)',
                 'memory = folder / ".pictures.json"',
             ),
             (

@@ -58,11 +58,12 @@ def test_copies_of_a_picture_stay_on_one_side(home, pets_folder):
     datasets.check_disjoint(data)
 
 
-def test_a_picture_in_two_classes_is_left_out_and_named(home, pets_folder):
+def test_a_picture_in_two_classes_is_left_out_of_both_and_named(home, pets_folder):
     shutil.copy(pets_folder / "cat" / "cat 0.png", pets_folder / "dog" / "traitor.png")
     data = datasets.load(pets_folder)
-    assert ["traitor.png" in reason for reason in data.left_out] == [True]
-    assert not any("traitor.png" in names(split) for split in data.splits)
+    reason = "the same picture is in cat and dog"
+    assert data.left_out == (f"cat/cat 0.png: {reason}", f"dog/traitor.png: {reason}")
+    assert not any({"traitor.png", "cat 0.png"} & names(split) for split in data.splits)
 
 
 def make_splits(folder, per_class=3):
@@ -79,7 +80,7 @@ def test_given_splits_are_used_as_they_are(home, tmp_path):
 
 def test_a_picture_in_two_given_splits_is_refused_and_both_files_are_named(home, tmp_path):
     folder = make_splits(tmp_path / "pets")
-    for copy in ("test/dog/a copy.png", "validation/cat/another.png"):
+    for copy in ("test/cat/a copy.png", "validation/cat/another.png"):
         shutil.copy(folder / "train" / "cat" / "cat 1.png", folder / copy)
     with pytest.raises(DataSetError) as caught:
         datasets.load(folder)
@@ -89,9 +90,9 @@ def test_a_picture_in_two_given_splits_is_refused_and_both_files_are_named(home,
         "judged on a picture that it was trained with"
     )
     (folder / "validation" / "cat" / "another.png").unlink()
-    with pytest.raises(DataSetError, match=r"test/dog/a copy\.png of test are the same picture: "):
+    with pytest.raises(DataSetError, match=r"test/cat/a copy\.png of test are the same picture: "):
         datasets.load(folder, per_class=1)  # also of pictures that are then not used
-    (folder / "test" / "dog" / "a copy.png").unlink()
+    (folder / "test" / "cat" / "a copy.png").unlink()
     assert [len(split) for split in datasets.load(folder).splits] == [6, 6, 6]
 
 
@@ -121,8 +122,9 @@ def test_unreadable_files_are_named_and_the_good_ones_used(home, pets_folder, ca
     assert sum(map(len, data.splits)) == 20
     assert len(data.left_out) == 2
     said = capsys.readouterr().out
-    assert "2 files are left out" in said
-    assert "cat/text.jpg: not a picture" in said
+    assert "2 files or folders are left out\n" in said
+    assert "  not a picture: cat/text.jpg\n" in said
+    assert "  not a picture, but an empty file: dog/größe 1.png\n" in said
     assert f"{pets_folder}/cat" not in said  # names are short
 
 
@@ -133,13 +135,7 @@ def test_five_of_many_unreadable_files_are_named(home, pets_folder, capsys, brok
     assert len(datasets.load(pets_folder).left_out) == broken
     said = capsys.readouterr().out
     assert [f"broken {i}.jpg" in said for i in range(6)] == [True] * 5 + [False]
-    assert said.strip().endswith("…") is more
-
-
-def test_hidden_and_private_folders_are_no_classes(home, pets_folder):
-    for name in (".thumbnails", "_notes"):
-        shutil.copytree(pets_folder / "cat", pets_folder / name)
-    assert datasets.load(pets_folder).class_names == ("cat", "dog")
+    assert ("…" in said) is more and ("(6 in all)" in said) is more
 
 
 def test_what_is_missing_is_made_where_the_data_shall_lie(home, monkeypatch):
@@ -183,7 +179,7 @@ def test_a_damaged_memory_is_made_anew(home, pets_folder):
         (lambda f: [shutil.rmtree(f / c) for c in ("cat", "dog")], r"0 class folders \(none\)"),
         (
             lambda f: [p.unlink() for p in (f / "dog").iterdir()],
-            "no readable picture of class 'dog'",
+            r"class 'dog' has 0 readable .*, but at least 5 are needed to divide them",
         ),
         (lambda f: shutil.rmtree(f), "no data set or folder"),
     ],
@@ -195,10 +191,72 @@ def test_a_useless_folder_gets_one_sentence(home, pets_folder, spoil, message):
     assert "\n" not in str(caught.value)
 
 
+def test_reasons_are_printed_before_a_class_is_refused(home, pets_folder, capsys):
+    (pets_folder / "cow").mkdir()
+    for i in range(7):
+        heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes([i]) * 99
+        (pets_folder / "cow" / f"IMG_{i}.HEIC").write_bytes(heic)
+    with pytest.raises(DataSetError, match="class 'cow' has 0 readable pictures, copies not co"):
+        datasets.load(pets_folder)
+    said = capsys.readouterr().out
+    assert "7 files or folders are left out\n  a HEIC picture, as phones write them, is not" in said
+    assert "cow/IMG_4.HEIC, … (7 in all)\n" in said and "IMG_5" not in said
+
+
+def test_of_many_reasons_the_first_ten_are_printed(home, pets_folder, capsys):
+    for i in range(12):
+        (pets_folder / f"_old {i:02d}").mkdir()
+        for number in range(i):
+            (pets_folder / f"_old {i:02d}" / f"{number}.txt").write_text("old")
+    datasets.load(pets_folder)
+    said = capsys.readouterr().out
+    assert "_old 09" in said and "_old 10" not in said and "  and for 2 more reasons\n" in said
+
+
+def test_classes_too_small_to_divide_are_named_with_their_numbers(home, tmp_path):
+    folder = write_classes(tmp_path / "pets", 5)
+    assert [np.bincount(s.labels).tolist() for s in datasets.load(folder).splits] == [
+        [3, 3],
+        [1, 1],
+        [1, 1],
+    ]
+    write_classes(folder, 4, ("c",), first=50)
+    shutil.copy(folder / "c" / "c 50.png", folder / "c" / "a copy does not count.png")
+    write_classes(folder, 1, ("b",), first=70)
+    (folder / "empty").mkdir()
+    with pytest.raises(DataSetError) as caught:
+        datasets.load(folder)
+    assert str(caught.value) == (
+        f"{folder}: class 'b' has 1, class 'c' has 4, class 'empty' has 0 readable pictures, "
+        "copies not counted, but at least 5 are needed to divide them into train, validation, "
+        "test: add some, or take that folder away"
+    )
+
+
+@pytest.mark.parametrize(("per_class", "enough"), [(2, False), (3, True)])
+def test_three_pictures_are_enough_to_take_validation_from(home, tmp_path, per_class, enough):
+    folder = write_classes(tmp_path / "pets" / "train", per_class).parent
+    write_classes(folder / "test", 1, first=50)
+    if enough:
+        assert [len(split) for split in datasets.load(folder).splits] == [4, 2, 2]
+    else:
+        with pytest.raises(DataSetError, match=r"class 'cat' has 2, .* at least 3 are needed to"):
+            datasets.load(folder)
+
+
+@pytest.mark.parametrize("to", ["train", "validation", "test"])
+def test_two_labels_within_and_across_given_splits(home, tmp_path, to):
+    folder = make_splits(tmp_path / "pets")
+    shutil.copy(folder / "train" / "cat" / "cat 1.png", folder / to / "dog" / "another.png")
+    data = datasets.load(folder)
+    assert [len(split) for split in data.splits] == [5, 6, 6]
+    reason = "the same picture is in cat and dog"
+    assert data.left_out == (f"train/cat/cat 1.png: {reason}", f"{to}/dog/another.png: {reason}")
+
+
 @pytest.mark.parametrize(
     ("gone", "message"),
     [
-        ("validation", "is missing"),
         ("validation/dog", "class folders"),
         ("test/dog", "class folders"),
     ],
@@ -262,7 +320,8 @@ def test_a_track_is_the_part_of_the_name_before_the_frame(home):
             folder.mkdir(parents=True)
             for track in (1, 2):
                 for frame in (0, 1):
-                    image = drawn_pets.draw(track, frame + 2 * (split == "train"), "cat", 16)
+                    number = frame + 2 * (split == "train") + 4 * (class_name == "a")
+                    image = drawn_pets.draw(track, number, "cat", 16)
                     image.save(folder / f"{track:05d}_{frame:05d}.png")
     tracks = datasets.load(home / "signs").train.tracks()
     expected = ["a/00001", "a/00001", "a/00002", "a/00002"]

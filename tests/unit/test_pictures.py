@@ -54,6 +54,8 @@ def broken(path, kind):
     elif kind == "cut short":
         Image.effect_noise((200, 200), 50).convert("RGB").save(path, "JPEG")
         path.write_bytes(path.read_bytes()[:2000])
+    elif kind == "from a phone":
+        path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
     elif kind == "bomb":
         Image.new("1", (20_000, 20_000)).save(path, "PNG")
     return path
@@ -63,7 +65,11 @@ def broken(path, kind):
     ("kind", "reason"),
     [
         ("text", "not a picture"),
-        ("empty", "not a picture"),
+        ("empty", "not a picture, but an empty file"),
+        (
+            "from a phone",
+            "HEIC picture, as phones write them, is not read here: convert it to JPEG",
+        ),
         ("cut short", "truncated"),
         ("bomb", "decompression bomb"),
         ("missing", "No such file"),

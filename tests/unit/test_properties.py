@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from utils import datasets, features, plots, statistics
 from utils.sources import drawn_pets
-from utils.sources.folder import SHARES, Row, assign_splits
+from utils.sources.folder import SHARES, Row, assign_splits, of_one_class
 
 pytestmark = pytest.mark.check
 # Fixtures are only read here, and TensorFlow's first call takes longer than any deadline.
@@ -35,8 +35,7 @@ def rows_of(cats, dogs):
 
 
 def assigned(rows, folder="a folder"):
-    kept, doubted = assign_splits(folder, rows)
-    return {row[3]: row[0] for row in kept}, doubted
+    return {row.digest: row.split for row in assign_splits(folder, rows)}
 
 
 @QUIET
@@ -46,8 +45,8 @@ def test_splits_are_stratified_and_do_not_depend_on_order_or_names(home, cats, d
     rows, mixed = rows_of(cats, dogs), rows_of(cats, dogs)
     rng.shuffle(mixed)
     mixed = [row._replace(path=Path(f"{i}.jpg")) for i, row in enumerate(mixed)]
-    splits, doubted = assigned(rows, str(uuid.uuid4()))
-    assert splits == assigned(mixed, str(uuid.uuid4()))[0] and not doubted
+    splits = assigned(rows, str(uuid.uuid4()))
+    assert splits == assigned(mixed, str(uuid.uuid4()))
     for class_name, members in (("cat", cats), ("dog", dogs)):
         digests = {row[3] for row in rows if row[1] == class_name}
         for split, share in SHARES.items():
@@ -59,21 +58,19 @@ def test_splits_are_stratified_and_do_not_depend_on_order_or_names(home, cats, d
 @given(cats=contents, more=contents)
 def test_pictures_stay_where_they_were_when_others_come(home, cats, more):
     folder = str(uuid.uuid4())
-    first, _ = assigned(rows_of(cats, [b"a dog"]), folder)
-    both, _ = assigned(rows_of(cats + [b"new " + content for content in more], [b"a dog"]), folder)
+    first = assigned(rows_of(cats, [b"a dog"]), folder)
+    both = assigned(rows_of(cats + [b"new " + content for content in more], [b"a dog"]), folder)
     assert {digest: both[digest] for digest in first} == first
 
 
 @QUIET
-@given(cats=contents, shared=st.integers(1, 3))
-def test_a_picture_is_in_one_split_and_in_one_class(home, cats, shared):
-    rows = rows_of(cats + cats[:1], [b"a dog", *cats[:shared]])
-    kept, doubted = assign_splits(str(uuid.uuid4()), rows)
-    places = {}
-    for split, class_name, _, digest in kept:
-        places.setdefault(digest, set()).add((split, class_name))
-    assert all(len(where) == 1 for where in places.values())
-    assert len(doubted) == min(shared, len(cats))
+@given(cats=contents, shared=st.integers(0, 3))
+def test_what_stands_in_two_classes_is_kept_in_none(cats, shared):
+    rows, odd = rows_of(cats + cats[:1], [b"a dog", *cats[:shared]]), []
+    kept = of_one_class(rows, odd)
+    twice = {hashlib.sha256(content).hexdigest() for content in cats[:shared]}
+    assert kept == [row for row in rows if row.digest not in twice]
+    assert len(odd) == len(rows) - len(kept)
 
 
 # -- the cache key

@@ -13,6 +13,8 @@ from utils.base.folders import whole_file
 # pictures are read in several threads, where changing warnings back and forth is not safe.
 warnings.filterwarnings("ignore", module="PIL")
 
+HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
 
 class PictureError(ValueError):
     """A file that is not a usable picture, with its name and the reason."""
@@ -33,8 +35,17 @@ def read(path: str | Path, image_size: tuple[int, int] | None = None) -> np.ndar
         with Image.open(path) as image:
             return np.asarray(_convert(image, image_size))
     except Exception as error:  # a damaged picture can raise nearly anything
-        reason = "not a picture" if "cannot identify" in str(error) else str(error)
+        reason = _what_it_is(path) if "cannot identify" in str(error) else str(error)
         raise PictureError(f"{path}: {reason}") from error
+
+
+def _what_it_is(path):
+    with open(path, "rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp" and start[8:12] in HEIC:
+        wrong = "a HEIC picture, as phones write them, is not read here"
+        return f"{wrong}: convert it to JPEG, for example with `magick mogrify -format jpg *.heic`"
+    return "not a picture" if start else "not a picture, but an empty file"
 
 
 def _convert(image, image_size):

@@ -1,6 +1,6 @@
 """How a folder of pictures becomes a train, a validation and a test split; lesson 00 shows it.
 
-Every file is opened once and known by its content afterwards.
+Every file is opened once and known by its content afterwards. `datasets.load` gives the rules.
 """
 
 import collections
@@ -12,90 +12,71 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from utils.base import pictures, progress
 from utils.base.folders import cache_dir, whole_file
+from utils.sources import look_alikes
+from utils.sources.class_folders import SPLITS, DataSetError, class_names, find_roots, picture_files
 
-SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}  # of a folder that has no splits
 
 
-class DataSetError(ValueError):
-    """A data set that cannot be used: what is wrong, where, and what to do."""
-
-
 class Row(NamedTuple):
-    """A usable picture: its split ("" if none is given yet), class, file, and sha256 of it."""
+    """A usable picture: split ("" if none is given yet), class, file, sha256 of it, its look."""
 
     split: str
     class_name: str
     path: Path
     digest: str
+    look: str = ""
 
 
-def read_folder(folder: Path) -> tuple[tuple[str, ...], list[Row], tuple[str, ...]]:
-    """Look through a folder of class folders, or one with `train`, `validation` and `test`.
+def read_folder(folder: Path, name: str) -> tuple[tuple[str, ...], list[Row], tuple[str, ...]]:
+    """Look through a folder by the rules of `datasets.load`, and print what is left out and why.
 
     Returns class names; a row for each picture, in order of splits, classes and file names; and a
-    sentence for each file that is left out. The folder may have no test split.
+    sentence for each file or folder that is left out. The folder may have no test split.
     """
-    has_splits = (folder / "train").is_dir()
-    given = SPLITS if not has_splits or (folder / "test").is_dir() else SPLITS[:2]
-    roots = [folder / split for split in given] if has_splits else [folder]
-    classes = _class_names(roots)
-    places = itertools.product(given if has_splits else [""], classes)
-    files = [(*at, path) for at in places for path in picture_files(folder.joinpath(*at))]
-    rows, left_out = [], []
-    for file, (digest, problem) in zip(files, _look_at_all(folder, files), strict=True):
-        left_out.append(problem) if problem else rows.append(Row(*file, digest))
-    if not has_splits:
-        rows, doubted = assign_splits(folder, rows)
-        left_out += doubted
+    odd = []
+    roots = find_roots(folder, name, odd)
+    classes = class_names(roots, odd)
+    places = itertools.product(roots, classes)
+    files = [(*at, path) for at in places for path in picture_files(roots[at[0]] / at[1], odd)]
+    rows = []
+    for file, (digest, problem, look) in zip(files, _look_at_all(folder, files), strict=True):
+        odd.append((file[2], problem)) if problem else rows.append(Row(*file, digest, look))
+    rows = of_one_class(rows, odd)
+    odd = [(path.relative_to(folder).as_posix(), reason) for path, reason in odd]
+    _say_what_is_left_out(name, odd)  # before any refusal, for it may be the reason
+    divided = SPLITS if "" in roots else () if "validation" in roots else SPLITS[:2]
+    if divided:
+        whole = [row for row in rows if row.split != "test"]
+        _must_be_enough(folder, classes, whole, divided)
+        rows = assign_splits(folder, whole, divided) + [row for row in rows if row.split == "test"]
     filled = {(row.split, row.class_name) for row in rows}
-    for split, name in itertools.product(given, classes):
-        if (split, name) not in filled:
-            wrong = f"{folder}: the {split} split has no readable picture of class {name!r}"
+    for at in itertools.product([s for s in SPLITS if s in roots or s in divided], classes):
+        if at not in filled:
+            wrong = f"{folder}: the {at[0]} split has no readable picture of class {at[1]!r}"
             raise DataSetError(f"{wrong}: add some, or remove that class from every split")
-    return classes, sorted(rows, key=lambda row: SPLITS.index(row.split)), tuple(left_out)
+    rows.sort(key=lambda row: SPLITS.index(row.split))
+    _name_look_alikes(folder, name, rows, divided)
+    return classes, rows, tuple(f"{path}: {reason}" for path, reason in odd)
 
 
-def _class_names(roots):
-    names = []
-    for root in roots:
-        if not root.is_dir():
-            raise DataSetError(f"{root} is missing: a split data set has {', '.join(SPLITS)}")
-        found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._")
-        if len(found) < 2:
-            raise DataSetError(
-                f"{root} holds {len(found)} class folders ({', '.join(found) or 'none'}), but "
-                "telling pictures apart needs at least two: make one folder for each class"
-            )
-        names = names or found
-        if odd := sorted(set(found) ^ set(names)):
-            wrong = f"do not hold the same class folders ({', '.join(odd)})"
-            way_out = "give every split a folder for each class"
-            raise DataSetError(f"{root} and {roots[0]} {wrong}: {way_out}")
-    return tuple(names)
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """List what may be pictures in a folder and below it, in order of names."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in files if path.name[0] != "." and path.name != "Thumbs.db"]
-
-
-def look_at(path: Path, folder: Path) -> tuple[str, str]:
-    """Give a file's sha256 and "", or "" and a sentence why it cannot be used."""
+def look_at(path: Path) -> tuple[str, str, str]:
+    """Give a file's sha256, "", and its look; or "", why it cannot be used, and ""."""
     try:
         content = path.read_bytes()
-        pictures.read(path, (64, 64))
+        look = look_alikes.look(pictures.read(path, (64, 64)))
     except (pictures.PictureError, OSError) as error:
-        return "", str(error).replace(str(folder) + os.sep, "")
-    return hashlib.sha256(content).hexdigest(), ""
+        return "", str(error).removeprefix(f"{path}: "), ""
+    return hashlib.sha256(content).hexdigest(), "", look
 
 
 def _look_at_all(folder, files):
     """What `look_at` says of each file; remembered until the file changes."""
-    memory = _memory("pictures", folder)
+    memory = _memory("looks", folder)
     known, stamps = _recall(memory), {}
     for *_, path in files:
         at = path.stat()  # whose ctime nobody can set back
@@ -103,36 +84,89 @@ def _look_at_all(folder, files):
     new = [path for path, stamp in stamps.items() if stamp not in known]
     if new:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            looked = pool.map(lambda path: look_at(path, folder), new)
+            looked = pool.map(look_at, new)
             looked = progress.bar(looked, total=len(new), desc=f"Looking at {folder.name}")
             known.update(zip([stamps[path] for path in new], looked, strict=True))
         _remember(memory, {stamp: known[stamp] for stamp in stamps.values()})
     return [known[stamp] for stamp in stamps.values()]
 
 
-def assign_splits(folder: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
-    """Split each class 70/15/15 by content; what was assigned before stays where it is.
-
-    Of a picture that stands in two classes only the first is kept; the others get a sentence each.
-    """
-    memory = _memory("splits", folder)
-    known = _recall(memory)
-    assigned, owner, doubted, kept = {}, {}, [], []
+def of_one_class(rows: list[Row], odd: list) -> list[Row]:
+    """Keep pictures that stand in one class; others go to `odd`: nobody knows which is right."""
+    labels = collections.defaultdict(set)
     for row in rows:
-        if owner.setdefault(row.digest, row.class_name) != row.class_name:
-            doubted.append(f"{row.path.name}: the same picture is in {owner[row.digest]}, too")
-        else:
-            kept.append(row)
-    counts = collections.Counter()
+        labels[row.digest].add(row.class_name)
+    twice = {digest: sorted(names) for digest, names in labels.items() if len(names) > 1}
+    for row in rows:
+        if names := twice.get(row.digest):
+            odd.append((row.path, f"the same picture is in {' and '.join(names)}"))
+    return [row for row in rows if row.digest not in twice]
+
+
+def _say_what_is_left_out(name, odd):
+    reasons = collections.defaultdict(list)
+    for path, reason in odd:
+        reasons[reason].append(path)
+    if odd:
+        what = "file or folder is" if len(odd) == 1 else "files or folders are"
+        print(f"{name}: {len(odd)} {what} left out")
+    for reason, paths in list(reasons.items())[:10]:
+        more = f", … ({len(paths)} in all)" if len(paths) > 5 else ""
+        print(f"  {reason}: {', '.join(paths[:5])}{more}")
+    if len(reasons) > 10:
+        print(f"  and for {len(reasons) - 10} more reasons")
+
+
+def _must_be_enough(folder, classes, rows, splits):
+    """Raise a DataSetError that names each class with too few pictures to divide."""
+    of = {name: len({row.digest for row in rows if row.class_name == name}) for name in classes}
+    least = {2: 3, 3: 5}[len(splits)]  # so that SHARES leave at least one in each
+    if few := [f"{name!r} has {count}" for name, count in of.items() if count < least]:
+        raise DataSetError(
+            f"{folder}: class {', class '.join(few)} readable pictures, copies not counted, but at "
+            f"least {least} are needed to divide them into {', '.join(splits)}: add some, or take "
+            "that folder away"
+        )
+
+
+def assign_splits(folder: Path, rows: list[Row], splits: tuple[str, ...] = SPLITS) -> list[Row]:
+    """Split each class by content, as SHARES say; what was assigned before stays where it is."""
+    memory = _memory("splits", folder)
+    known = {digest: split for digest, split in _recall(memory).items() if split in splits}
+    whole = sum(SHARES[split] for split in splits)
+    owner = {row.digest: row.class_name for row in rows}
+    assigned, counts = {}, collections.Counter()
     for digest in sorted(owner, key=lambda d: (d not in known, d)):  # those assigned before first
         of = owner[digest]
-        total = 1 + sum(counts[of, split] for split in SPLITS)
-        lacking = {split: SHARES[split] * total - counts[of, split] for split in SPLITS}
-        assigned[digest] = known.get(digest) or max(SPLITS, key=lacking.get)
+        total = 1 + sum(counts[of, split] for split in splits)
+        lacking = {split: SHARES[split] / whole * total - counts[of, split] for split in splits}
+        assigned[digest] = known.get(digest) or max(splits, key=lacking.get)
         counts[of, assigned[digest]] += 1
     if assigned != known:
         _remember(memory, assigned)
-    return [row._replace(split=assigned[row.digest]) for row in kept], doubted
+    return [row._replace(split=assigned[row.digest]) for row in rows]
+
+
+def _name_look_alikes(folder, name, rows, divided):
+    """Refuse equal pixels on two sides of a division that was given; name what only looks equal."""
+    found = [(rows[a], rows[b]) for a, b in look_alikes.pairs([row.look for row in rows])]
+    found = [(a, b) for a, b in found if a[:2] != b[:2] and a.digest != b.digest]
+    named = [
+        " and ".join(f"{row.path.relative_to(folder).as_posix()} of {row.split}" for row in pair)
+        for pair in found
+    ]
+    for (a, b), names in zip(found[:20], named, strict=False):  # decoding all may take long
+        given = a.split != b.split and not {a.split, b.split} <= set(divided)
+        if given and np.array_equal(pictures.read(a.path), pictures.read(b.path)):
+            raise DataSetError(
+                f"{name}: {names} are the same picture, saved in two ways: take one of the two "
+                "away, for nothing can be judged on a picture that it was trained with"
+            )
+    if named:
+        shown = "; ".join(named[:5]) + ("; …" if len(named) > 5 else "")
+        pairs = "1 pair" if len(named) == 1 else f"{len(named)} pairs"
+        where = "of pictures in different splits or classes look the same"
+        print(f"{name}: {pairs} {where}; if they are copies, take one of each away: {shown}")
 
 
 def _memory(kind, folder):

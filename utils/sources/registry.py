@@ -13,8 +13,9 @@ from PIL import Image
 from utils.base import pictures, progress
 from utils.base.folders import data_dir, remove_stale_partials, whole_file
 from utils.sources import downloads, drawn_pets, drawn_signs
+from utils.sources.class_folders import SPLITS, DataSetError, look_equal, picture_files
 from utils.sources.downloads import Archive
-from utils.sources.folder import SPLITS, DataSetError, look_at, picture_files
+from utils.sources.folder import look_at
 
 _STORAGE = "https://storage.googleapis.com"
 _MICROSOFT = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F"
@@ -58,8 +59,11 @@ COUNTS = {
 
 def locate(name: str | Path) -> Path:
     """Give the folder of a data set, made first if it is a built-in one that is not there yet."""
+    if not str(name).strip():
+        raise DataSetError("DATASET is empty: write a data set's name, or the path of a folder")
     source = SOURCES.get(str(name))
-    folder = data_dir() / name if source else Path(name).expanduser().absolute()
+    kept, own = data_dir() / name, Path(name).expanduser().absolute()
+    folder = kept if source or not own.exists() else own
     drawn = {"drawn_pets": drawn_pets, "drawn_signs": drawn_signs}.get(str(name))
     if source and not folder.is_dir():
         remove_stale_partials(folder.parent)
@@ -69,10 +73,16 @@ def locate(name: str | Path) -> Path:
             f"{folder} was drawn by an earlier version of this course, with other test pictures: "
             "delete that folder, and it will be drawn again in seconds"
         )
+    if folder.is_file():
+        raise DataSetError(f"{folder} is a file: name a folder, unpacked if this is an archive")
     if not folder.is_dir():
+        looked = " and for ".join(dict.fromkeys(map(str, (own, kept))))
+        beside = [path.name for path in own.parent.iterdir()] if own.parent.is_dir() else []
+        alike = [f" ({own.name!a} is not {n!a})" for n in beside if look_equal([n, own.name])]
         raise DataSetError(
-            f"there is no data set or folder {str(name)!r}; the data sets are "
-            f"{', '.join(SOURCES)}, and any folder with a folder of pictures for each class"
+            f"there is no data set or folder {str(name)!r}: looked for {looked}{''.join(alike)}; "
+            f"the data sets are {', '.join(SOURCES)}, and any folder with a folder of pictures for "
+            "each class"
         )
     return folder
 
@@ -141,7 +151,7 @@ def _cats_vs_dogs_full(root):
         files = [p for p in (root / "PetImages" / original).glob("*.jpg") if p.stem.isdigit()]
         readable = []
         for path in sorted(files, key=lambda path: int(path.stem)):
-            if look_at(path, root)[1]:
+            if look_at(path)[1]:
                 skipped += 1
             else:
                 readable.append(path)
