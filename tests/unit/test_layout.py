@@ -95,8 +95,9 @@ def test_the_helpers_are_small():
     assert len(top) == 10
     assert max(map(lines, top)) <= 250
     assert sum(map(lines, top)) <= 1450
-    # 3,800, and what comparing methods and keeping their predictions added.
-    assert sum(map(lines, UTILS.rglob("*.py"))) <= 3940
+    # 3,800, what comparing methods and keeping their predictions added (140), and what strangers'
+    # folders (300) and settings (130) need so that nothing is silently wrong with them.
+    assert sum(map(lines, UTILS.rglob("*.py"))) <= 4400
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

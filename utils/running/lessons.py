@@ -11,7 +11,7 @@ from pathlib import Path
 from utils.base.folders import ROOT, data_dir, remove_stale_partials, whole_file
 from utils.running import pages
 from utils.running.profiles import NOTEBOOKS, CourseError, default_parameters, parameters
-from utils.sources.folder import picture_files
+from utils.sources.class_folders import picture_files
 
 
 @dataclass(frozen=True)
