@@ -24,7 +24,7 @@ ORDER = [
     "backbones",
     "models",
 ]
-ORDER += ["features", "bottleneck", "running", "course"]
+ORDER += ["features", "bottleneck", "running", "exercises", "course"]
 
 
 def name_of(path):
