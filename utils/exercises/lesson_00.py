@@ -65,9 +65,7 @@ def gain(function):
             "looks at the labels only."
         )
     if np.isclose(given, accuracy - 1 / 4):
-        return (
-            f"{task}. You took the share of class 0. Which class is the largest?"
-        )
+        return f"{task}. You took the share of class 0. Which class is the largest?"
     return f"{task}. Accuracy is the share of equal entries; always answering 2 is right 5 times."
 
 
