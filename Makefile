@@ -12,8 +12,8 @@ TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
 
-lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up for that
-	$(RUN) -m utils.course lab --profile $(PROFILE)
+lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up, SOLUTIONS=1 solves them
+	$(RUN) -m utils.course lab --profile $(PROFILE) $(if $(SOLUTIONS),--solutions)
 
 check: $(VENV)/.ready-tests  ## the quick part of the tests: lints, units, one lesson with few pictures
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

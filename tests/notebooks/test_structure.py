@@ -119,9 +119,27 @@ def test_every_parameter_has_a_range_that_its_own_value_keeps(lesson):
 
 
 def test_a_core_lesson_is_small(core_lesson):
-    assert len(core_lesson.cells) <= 28
+    told = [c for c in core_lesson.cells if not re.search(r"-(task|answer|questions)$", c.id)]
+    assert len(told) <= 28
     assert len(parameter_names(core_lesson)) <= 10
-    assert len(names_from_utils(core_lesson)) <= 12, sorted(names_from_utils(core_lesson))
+    names = names_from_utils(core_lesson) - {"exercises.check", "exercises.hint"}
+    assert len(names) <= 12, sorted(names)
+
+
+def test_questions_are_three_to_five_and_every_choice_is_explained(lesson):
+    *_, questions, _ = lesson.cells  # before the closing cell
+    if not questions.source.startswith("## Questions\n"):
+        assert lesson.cells[0].source[2:4] not in ("00", "03", "04")
+        return
+    parts = re.split(r"\n(?=\*\*\d\. )", questions.source)[1:]
+    assert 3 <= len(parts) <= 5
+    for number, part in enumerate(parts, 1):
+        assert part.startswith(f"**{number}. ") and part.split("**")[1].endswith("?")
+        choices = part.split("<details><summary>")[1:]
+        assert 3 <= len(choices) <= 4 and part.count("</details>") == len(choices)
+        right = [c for c in choices if c.split("</summary>\n\n")[1].startswith("Yes")]
+        assert len(right) == 1
+        assert all(len(c.split("</summary>\n\n")[1].split()) >= 10 for c in choices)
 
 
 def test_parameters_are_literals_in_upper_case_each_with_a_comment(lesson):

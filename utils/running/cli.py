@@ -51,6 +51,7 @@ def _parser():
     run.add_argument("--store", action="store_true", help="keep the results in notebooks/results")
     lab = command("lab", _lab, "open JupyterLab on copies of the lessons")
     lab.add_argument("--profile", default="drawn")
+    lab.add_argument("--solutions", action="store_true", help="other copies, exercises solved")
     lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
     pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
     pack.add_argument("--network", default="efficientnet_lite0")
@@ -111,7 +112,7 @@ def _lab(options):
     from utils.running import copies
     from utils.running.lessons import encryption
 
-    folder, said = copies.prepare(options.profile)
+    folder, said = copies.prepare(options.profile, options.solutions)
     print(f"Your copies of the lessons are in {folder}", *said, sep="\n", flush=True)
     settings = [
         f"--notebook-dir={folder}",

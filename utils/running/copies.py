@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils import results
-from utils.base.folders import ROOT, whole_file
+from utils.base.folders import ROOT, cache_dir, whole_file
 from utils.running import pages, profiles
 from utils.running.lessons import lessons
 from utils.running.profiles import CourseError
@@ -23,6 +23,9 @@ JUPYTERLAB = ROOT / "notebooks" / "profiles" / "jupyterlab"  # its settings, and
 START = "Start here.md"
 _MANIFEST = ".copies.json"  # what was put into each file: name → digest
 WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart from other projects'
+# What nbgrader calls a solution, markers included; and how an exercise begins its last line.
+_SOLUTION = re.compile(r"(?ms)^ *### BEGIN SOLUTION\n.*?^ *### END SOLUTION(\n|\Z)")
+_EXERCISE = re.compile(r'exercises\.check\("(\d\d-\d)"')
 _DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one it starts with
 
 
@@ -31,13 +34,15 @@ def lab_dir(profile: str) -> Path:
     return Path(os.environ.get("COURSE_LAB_DIR") or ROOT / "data" / "lab").absolute() / profile
 
 
-def prepare(profile: str) -> tuple[Path, list[str]]:
+def prepare(profile: str, solutions: bool = False) -> tuple[Path, list[str]]:
     """Copy all lessons, without outputs and with a profile's parameters, and write the start page.
 
-    Returns the folder, and a sentence for each copy that is not of the lesson's newest version.
+    Exercises are left for the learner, or `solutions` shown, in a folder of their own. Returns the
+    folder, and a sentence for each copy that is not of the lesson's newest version.
     """
-    folder = lab_dir(profile)
-    fresh = {lesson: _fresh(lesson, profiles.parameters(lesson, profile)) for lesson in lessons()}
+    folder = lab_dir(profile + "-solutions" * solutions)
+    given = {lesson: profiles.parameters(lesson, profile) for lesson in lessons()}
+    fresh = {lesson: _fresh(lesson, given[lesson], solutions) for lesson in given}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         put = _read_manifest(folder)
@@ -54,12 +59,14 @@ def prepare(profile: str) -> tuple[Path, list[str]]:
     return folder, said
 
 
-def _fresh(lesson, given):
+def _fresh(lesson, given, solutions):
     """Make a lesson as a learner first sees it: no output answers what she is asked to predict."""
     notebook = json.loads((profiles.NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+            source = "".join(cell["source"])
+            cell["source"] = (source if solutions else _SOLUTION.sub("", source)).splitlines(True)
         if "parameters" in cell["metadata"].get("tags", []):
             source = profiles.set_parameters(lesson, "".join(cell["source"]), given)
             cell["source"] = source.splitlines(keepends=True)
@@ -130,7 +137,7 @@ def _start_page(notebooks, profile, folder, said):
     for lesson, notebook in notebooks.items():
         title, answer, time = opening(notebook)
         time = time.replace(" ", "\N{NO-BREAK SPACE}")
-        cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
+        cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile), _solved(lesson)
         rows["core" if lesson < "1" else "deeper"] += f"| {' | '.join(cells)} |\n"
     others = {path.stem for path in profiles.PROFILES.glob("*.yaml")} - {profile, "smoke"}
     others = "\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in sorted(others))
@@ -153,3 +160,24 @@ def _done(lesson, profile):
     entry = results.last_run(lesson, profile)
     name = entry.get("headline", "")
     return f"✓ {name.replace('_', ' ')} {entry['numbers'][name]:.3f}" if entry else ""
+
+
+def mark_solved(exercise: str) -> None:
+    """Remember on this computer that an exercise was solved, and show it on the start page."""
+    place = cache_dir() / "exercises" / exercise
+    with suppress(OSError):  # a read-only cache: it is solved all the same
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+        page = Path(START)  # a lesson runs in the folder of its copies
+        row = re.compile(rf"(\]\({exercise[:2]}_.*\| )[^|]*( \|)$", re.MULTILINE)
+        lesson = next(name for name in lessons() if name.startswith(exercise[:2]))
+        if page.exists():
+            _write(page, row.sub(rf"\g<1>{_solved(lesson)}\2", page.read_text("utf-8")))
+
+
+def _solved(lesson):
+    """The exercises of a lesson by number, those that were solved with a mark."""
+    text = (profiles.NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8").replace('\\"', '"')
+    names = dict.fromkeys(_EXERCISE.findall(text))
+    solved = cache_dir() / "exercises"
+    return " ".join(("✓" if (solved / name).exists() else "☐") + name[3:] for name in names)

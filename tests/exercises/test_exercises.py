@@ -1,0 +1,120 @@
+"""Every exercise accepts right answers of more than one kind, and rejects those learners give."""
+
+import importlib
+import itertools
+import json
+import re
+
+import pytest
+
+from utils import exercises
+from utils.base.folders import ROOT
+from utils.exercises import checking
+from utils.running import copies, lessons
+
+pytestmark = pytest.mark.check
+
+IN_CELL = re.compile(r'exercises\.check\("(\d\d-\d)"')
+SOURCES = {
+    lesson: [
+        "".join(cell["source"])
+        for cell in json.loads((ROOT / "notebooks" / f"{lesson}.ipynb").read_text("utf-8"))["cells"]
+    ]
+    for lesson in lessons.lessons()
+}
+NAMES = [name for sources in SOURCES.values() for s in sources for name in IN_CELL.findall(s)]
+
+
+def answers(name, kind):
+    """The stored answers to an exercise; made when first asked for, for some train a little."""
+    module = importlib.import_module(f"tests.exercises.answers_{name[:2]}")
+    return getattr(module, kind)[name]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def told(capsys, name, answer):
+    exercises.check(name, *(answer if isinstance(answer, tuple) else (answer,)))
+    return capsys.readouterr().out
+
+
+WITH = [lesson for lesson in SOURCES if checking.find(f"{lesson[:2]}-1")]
+
+
+def test_the_exercises_of_a_lesson_are_two_to_four_in_order():
+    assert {"00", "03", "04"} <= {lesson[:2] for lesson in WITH}
+    for lesson, sources in SOURCES.items():
+        found = [name for source in sources for name in IN_CELL.findall(source)]
+        assert found == [f"{lesson[:2]}-{i + 1}" for i in range(len(found))]
+        # Lesson 04 ends with a task on one's own and three for all of the core.
+        assert lesson not in WITH or 2 <= len(found) <= (6 if lesson[:2] == "04" else 4)
+        assert [name for name in checking.EXERCISES if name[:2] == lesson[:2]] == found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_right_answers_of_another_kind_than_the_solution_are_accepted(name, capsys):
+    assert answers(name, "RIGHT")
+    for answer in answers(name, "RIGHT"):
+        assert told(capsys, name, answer).startswith("Right. ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_answers_are_rejected_each_with_its_own_message(name, capsys):
+    wrong = answers(name, "WRONG")
+    assert len({message for _, message in wrong if message != "waits"}) >= 3
+    assert "waits" in [message for _, message in wrong]
+    for answer, message in wrong:
+        said = told(capsys, name, answer)
+        assert message in said and "Right" not in said, said
+        assert said.startswith(f"Exercise {name} waits" if message == "waits" else "Not yet. ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_hint_is_another_one(name, capsys):
+    one = checking.find(name)
+    exercises.hint(name)
+    assert capsys.readouterr().out == one.hint + "\n"
+    for answer, message in answers(name, "WRONG"):
+        assert one.hint not in told(capsys, name, answer), message
+
+
+def test_an_unknown_name_is_said(capsys):
+    for name in ("00-9", "77-1", "x"):
+        exercises.check(name, 1)
+        exercises.hint(name)
+        assert capsys.readouterr().out.count("There is no exercise") == 2
+
+
+def test_a_solved_exercise_is_remembered_and_shown_on_the_start_page(tmp_path, capsys):
+    page = "| [00 · Pictures](00_pictures_and_splits.ipynb) | what? | 1 minute |  | ☐1 ☐2 ☐3 |\n"
+    (tmp_path / copies.START).write_text(page + page.replace("00_", "01_"), "utf-8")
+    for answer, shown in ((100, "☐1 ☐2 ☐3"), (864, "☐1 ☐2 ✓3"), (100, "☐1 ☐2 ✓3")):
+        told(capsys, "00-3", answer)
+        lines = (tmp_path / copies.START).read_text("utf-8").splitlines()
+        assert lines[0].endswith(f"| 1 minute |  | {shown} |")
+        assert lines[1].endswith("| ☐1 ☐2 ☐3 |")
+
+
+@pytest.mark.parametrize("lesson", SOURCES)
+def test_a_copy_holds_no_solution_and_one_with_solutions_does(lesson):
+    fresh, solved = (copies._fresh(lesson, {}, solutions) for solutions in (False, True))
+    stubs, sources = (["".join(c["source"]) for c in n["cells"]] for n in (fresh, solved))
+    assert not [source for source in stubs if "SOLUTION" in source]
+    for stub, source in zip(stubs, sources, strict=True):
+        if IN_CELL.search(source):
+            assert source.count("### BEGIN SOLUTION\n") == source.count("### END SOLUTION") == 1
+            assert stub != source
+            compile(stub, "stub", "exec")
+        else:
+            assert stub == source
+
+
+def test_each_exercise_is_announced_by_name():
+    for sources in SOURCES.values():
+        for before, source in itertools.pairwise(sources):
+            for name in IN_CELL.findall(source):
+                assert f"**Your turn ({name}).**" in before

@@ -1,0 +1,83 @@
+"""How an answer is examined, and what is said of it; every lesson's exercises use it."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from utils.running import copies
+
+WAITING = "waits for your answer: put it in place of the three dots, and run the cell again."
+UNKNOWN = "There is no exercise {!r}: its name stands above the cell."
+
+
+class Waiting(Exception):
+    """An answer that has not been given yet: the three dots are still there."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What is wanted: `examine` gives None for a right answer, else what is wrong and a hint."""
+
+    examine: Callable[..., str | None]
+    right: str  # said of a right answer
+    hint: str  # the second hint
+
+
+EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(name: str, right: str, hint: str) -> Callable:
+    """Make an exercise of a function that examines answers, in a module for each lesson."""
+
+    def add(examine):
+        EXERCISES[name] = Exercise(examine, right, hint)
+        return examine
+
+    return add
+
+
+def answered(value):
+    """Give back what a learner's function returned; Waiting if it is still the three dots."""
+    parts = value if isinstance(value, tuple) else (value,)
+    if any(part is ... or part is None for part in parts):
+        raise Waiting
+    return value
+
+
+def find(name: str) -> Exercise | None:
+    """Give the exercise of this name, such as "03-2", the second of lesson 03; None without one."""
+    try:
+        importlib.import_module(f"utils.exercises.lesson_{name[:2]}")
+    except ModuleNotFoundError:
+        return None
+    return EXERCISES.get(name)
+
+
+def check(name: str, *answer) -> None:
+    """Say whether an answer is right, and if not what is wrong, with a hint; lesson 00.
+
+    `answer` is what the exercise asks for, such as a number, a function or a model; it is not
+    changed. Nothing is raised, so that a lesson runs on whatever was answered. A right answer is
+    remembered in the cache folder and marked on the start page; nothing is sent anywhere.
+    """
+    if (one := find(name)) is None:
+        print(UNKNOWN.format(name))
+        return
+    try:
+        wrong = one.examine(*map(answered, answer))
+    except Waiting:
+        print(f"Exercise {name} {WAITING}")
+        return
+    except Exception as error:  # what a learner wrote may stop in any way
+        wrong = f"Trying the answer stopped with {type(error).__name__}: {error}"
+    if wrong:
+        print(f"Not yet. {wrong}\nAnother hint: exercises.hint({name!r})")
+    else:
+        print(f"Right. {one.right}")
+        copies.mark_solved(name)
+
+
+def hint(name: str) -> None:
+    """Show the second hint of an exercise; lesson 00."""
+    one = find(name)
+    print(one.hint if one else UNKNOWN.format(name))
