@@ -108,6 +108,12 @@ def test_folders_that_may_mean_one_thing_or_another_are_refused(home, tmp_path, 
     assert "\n" not in str(caught.value) and str(tmp_path / "my") in str(caught.value)
 
 
+def test_splits_without_class_folders_are_not_taken_for_classes(home, tmp_path):
+    message = r"train holds 0 class folders .* or take train away \(if it is a class, rename it\); "
+    with pytest.raises(DataSetError, match=message):
+        datasets.load(write(tmp_path / "my", classes=("train", "test")))
+
+
 def test_splits_inside_classes_are_refused(home, tmp_path):
     write(tmp_path / "my", "apple", "pear", classes=("train", "test"))
     with pytest.raises(DataSetError, match="make train/apple of apple/train"):
