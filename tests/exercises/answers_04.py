@@ -173,6 +173,8 @@ WRONG = {
     ],
     "04-3": [
         (alone(trained="test"), "24 of 24 test pictures"),
+        (alone(accuracy=[0.1, 1.0]), "the loss first"),
+        ((knows(), np.zeros((24, 16, 16, 3)), colours().test, 1.0), "and not batches"),
         (alone(tested="validation"), "These are validation pictures"),
         (alone(one_number()), "the model gives (1,)"),
         (alone(knows(softmax=False)), "is there a softmax"),

@@ -314,3 +314,31 @@ def test_stored_figures_have_a_text_and_no_second_copy(lesson):
 def test_stored_results_are_those_of_the_default_profile(lesson):
     (entry,) = pages.recorded(lesson)
     assert entry["profile"] == "drawn"
+
+
+# -- the glossary names the lesson that introduces a term
+
+GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text("utf-8")
+ENTRIES = re.findall(r"^### (.+)\n(.+)$", GLOSSARY, re.MULTILINE)
+
+
+def introduces(name, term):
+    """Whether a lesson's prose has the term's first word in italics."""
+    lesson = nbformat.read(ROOT / "notebooks" / name, 4)
+    prose = " ".join(" ".join(c.source for c in of_kind(lesson, "markdown")).split())
+    italics = re.findall(r"(?<!\*)\*([^*]{2,60})\*(?!\*)", prose.lower())
+    return any(term.split()[0][:6] in words for words in italics)  # overfits, overfitting
+
+
+@pytest.mark.parametrize(("term", "said"), ENTRIES, ids=[term for term, _ in ENTRIES])
+def test_a_term_of_the_glossary_is_introduced_where_it_says(term, said):
+    (lesson,) = re.findall(r"Introduced in \[lesson (\d\d)\]\(\1_\w+\.ipynb\)\.$", said)
+    (name,) = [path.name for path in PATHS if path.stem.startswith(lesson)]
+    assert f"({name})" in said
+    assert introduces(name, term) or term == "accuracy"  # a word that needs no introduction there
+
+
+def test_the_glossary_is_in_order_and_a_wrong_lesson_is_noticed():
+    terms = [term for term, _ in ENTRIES]
+    assert terms == sorted(terms) and len(terms) >= 40
+    assert not introduces("00_pictures_and_splits.ipynb", "weight decay")

@@ -77,6 +77,10 @@ def dearer(function):
 )
 def alone(model, trained_on, test, accuracy):
     """A model from pixels 0–255 to probabilities, two splits, and the accuracy on the second."""
+    if not (hasattr(trained_on, "digests") and hasattr(test, "digests")):
+        return "The second and the third part are splits, such as `signs.train`, and not batches."
+    if np.size(accuracy) != 1:
+        return "One number is asked for. (`evaluate` gives the loss first, and then the accuracy.)"
     if shared := len(set(trained_on.digests) & set(test.digests)):
         return f"{shared} of {len(test)} test pictures are among those that were trained on."
     if test.name != "test":
