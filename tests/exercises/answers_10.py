@@ -127,12 +127,13 @@ def cells(rule):
     return [(n, s) for n, s in CELLS if rule(*(TOLD[n][f"{s}_{name}"] for name in names))]
 
 
-SIGNS = [("gtsrb", "30"), ("gtsrb", "all"), ("drawn_signs", "all")]
+CARRIED = [("gtsrb", "30"), ("gtsrb", "all"), ("drawn_signs", "10"), ("drawn_signs", "all")]
+CARRIED += [("drawn_pets", "100")]
 
 RIGHT = {
     "10-1": [deep_copy, from_description],
     "10-2": [by_name, by_last_weights],
-    "10-3": [SIGNS, {*SIGNS}, (list(pair) for pair in SIGNS)],
+    "10-3": [CARRIED, {*CARRIED}, (list(pair) for pair in CARRIED)],
 }
 WRONG = {
     "10-1": [
@@ -167,7 +168,7 @@ WRONG = {
             cells(lambda opened, low, high, more, least, _: low > 0 >= least),
             "Elsewhere it may have",
         ),
-        (SIGNS[:2], "1 are missing"),
+        (CARRIED[:4], "1 are missing"),
         ([("signs", "all")], "is not a cell"),
         (..., "waits"),
     ],

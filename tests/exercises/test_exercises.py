@@ -55,6 +55,15 @@ def test_the_exercises_of_a_lesson_are_two_to_four_in_order():
         assert [name for name in checking.EXERCISES if name[:2] == lesson[:2]] == found
 
 
+@pytest.mark.parametrize("lesson", SOURCES)
+def test_the_solution_that_is_stored_was_found_right(lesson):
+    text = (ROOT / "notebooks" / f"{lesson}.ipynb").read_text("utf-8")
+    for cell in json.loads(text)["cells"]:
+        for name in IN_CELL.findall("".join(cell["source"])):
+            said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+            assert said == f"Right. {checking.find(name).right}\n", name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_right_answers_of_another_kind_than_the_solution_are_accepted(name, capsys):
     assert answers(name, "RIGHT")

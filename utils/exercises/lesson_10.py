@@ -84,7 +84,7 @@ def only(function):
 
 @exercise(
     "10-3",
-    right="Three cells carry the claim, and all are of signs. It may hold elsewhere, too: there "
+    right="Few cells carry the claim, most of them of signs. It may hold elsewhere, too: there "
     "the numbers are not enough to say so.",
     hint="Go through the names in `order` and the four sizes; take a pair if its `_opened_low` is "
     "there and is larger than its `_continued_high`.",
