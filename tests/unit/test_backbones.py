@@ -5,9 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from utils import backbones, models
+from tests.conftest import write_classes
+from utils import backbones, datasets, models
+from utils.base import pictures
 from utils.base.framework import keras
-from utils.sources import efficientnet_lite
+from utils.sources import drawn_pets, efficientnet_lite
 from utils.sources.weights import WeightsError
 
 pytestmark = pytest.mark.check
@@ -57,6 +59,39 @@ def in_a_process_without_utils(folder, *names):
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     command = [sys.executable, "-c", STRANGER, *names]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+PHOTOGRAPH = """
+import sys
+sys.modules["utils"] = None
+import keras, numpy
+model = keras.models.load_model("mine.keras")
+photograph = keras.utils.load_img("photo.jpg", target_size=(32, 32), interpolation="bilinear")
+print(*model.predict(numpy.array([photograph]), verbose=0)[0])
+"""
+
+
+def test_a_learners_model_of_three_classes_answers_for_a_photograph_elsewhere(lite, tmp_path):
+    """Plain Keras, trained on a folder of her own, as in lesson 04."""
+    data = datasets.load(write_classes(tmp_path / "own", 10, ("bird", "cat", "dog")))
+    keras.utils.set_random_seed(1)
+    lite.trainable = False
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.RandomFlip(), lite])
+    model.add(keras.layers.GlobalAveragePooling2D())
+    model.add(keras.layers.Dense(data.num_classes, activation="softmax"))
+    model.compile("adam", models.LOSS)
+    model.fit(data.train.batches(32, 7, shuffle_seed=1), epochs=2, verbose=0)
+    model.save(tmp_path / "mine.keras")
+    drawn_pets.draw(5, 3, "dog", 400).save(tmp_path / "photo.jpg", quality=95)
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-c", PHOTOGRAPH]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = np.array(done.stdout.splitlines()[-1].split(), "float32")
+    ours = model.predict(pictures.read(tmp_path / "photo.jpg", (32, 32))[None], verbose=0)[0]
+    assert len(said) == 3 and abs(said.sum() - 1) < 1e-4
+    # The course decodes a large JPEG at a smaller size first, so the pixels are not quite equal.
+    np.testing.assert_allclose(said, ours, atol=0.05)
 
 
 @pytest.mark.parametrize(
