@@ -67,12 +67,12 @@ class Split:
 
     def must_have_pictures(self, at_least: int = 1) -> None:
         """Raise a DataSetError for a split that is left out, or too small; lessons 11 and 12."""
+        if not self.paths:
+            what = f"add a folder {self.name} with a folder of pictures for each class"
+            raise DataSetError(f"the data set has no {self.name} split: {what}")
         if len(self) < at_least:
-            what = f"add pictures to it, in a folder {self.name} with one for each class"
-            raise DataSetError(
-                f"the {self.name} split has {len(self)} pictures, but at least {at_least} are "
-                f"needed here: {what}"
-            )
+            wrong = f"the {self.name} split has {len(self)} pictures: add some"
+            raise DataSetError(f"{wrong}, for at least {at_least} are needed here")
 
     def pixels(self, image_size: int) -> np.ndarray:
         """Read every picture: uint8 (pictures, image_size, image_size, 3), RGB 0–255; lesson 00."""

@@ -281,6 +281,13 @@ def test_an_unknown_name_lists_what_there_is(home):
         datasets.load("cats")
 
 
+def test_a_split_that_is_too_small_for_a_lesson_says_so(home, tmp_path):
+    data = datasets.load(make_splits(tmp_path / "pets"))
+    data.train.must_have_pictures(6)
+    with pytest.raises(DataSetError, match="has 6 pictures: add some, for at least 40 are needed"):
+        data.train.must_have_pictures(40)
+
+
 def test_who_has_no_test_split_learns_so_when_using_it(home, tmp_path):
     folder = make_splits(tmp_path / "pets")
     shutil.rmtree(folder / "test")
