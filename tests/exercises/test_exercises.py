@@ -42,16 +42,17 @@ def told(capsys, name, answer):
     return capsys.readouterr().out
 
 
-WITH = [lesson for lesson in SOURCES if checking.find(f"{lesson[:2]}-1")]
+MODULES = {path.stem[-2:] for path in (ROOT / "utils" / "exercises").glob("lesson_*.py")}
 
 
 def test_the_exercises_of_a_lesson_are_two_to_four_in_order():
-    assert {"00", "03", "04", "10", "11", "12"} <= {lesson[:2] for lesson in WITH}
+    assert {"00", "03", "04", "10", "11", "12"} <= MODULES
     for lesson, sources in SOURCES.items():
         found = [name for source in sources for name in IN_CELL.findall(source)]
         assert found == [f"{lesson[:2]}-{i + 1}" for i in range(len(found))]
         # Lesson 04 ends with a task on one's own and three for all of the core.
-        assert lesson not in WITH or 2 <= len(found) <= (6 if lesson[:2] == "04" else 4)
+        assert lesson[:2] not in MODULES or 2 <= len(found) <= (6 if lesson[:2] == "04" else 4)
+        checking.find(f"{lesson[:2]}-1")
         assert [name for name in checking.EXERCISES if name[:2] == lesson[:2]] == found
 
 
@@ -106,6 +107,25 @@ def test_a_solved_exercise_is_remembered_and_shown_on_the_start_page(tmp_path, c
         lines = (tmp_path / copies.START).read_text("utf-8").splitlines()
         assert lines[0].endswith(f"| 1 minute |  | {shown} |")
         assert lines[1].endswith("| ☐1 ☐2 ☐3 |")
+
+
+def test_a_lesson_that_is_run_where_no_copies_are_marks_nothing(tmp_path, capsys):
+    """`make course` runs the stored lessons, whose exercises are solved."""
+    assert told(capsys, "00-3", 864).startswith("Right. ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_solved_is_on_the_next_start_page_and_not_on_that_of_the_solutions(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COURSE_LAB_DIR", str(tmp_path / "lab"))
+    folder, _ = copies.prepare("drawn")
+    monkeypatch.chdir(folder)
+    told(capsys, "03-4", ["stays", "moves", "stays", "moves"])
+    for solutions, shown in ((False, "☐1 ☐2 ☐3 ✓4"), (True, "☐1 ☐2 ☐3 ☐4")):
+        page = (copies.prepare("drawn", solutions)[0] / copies.START).read_text("utf-8")
+        (row,) = [line for line in page.splitlines() if "](03_" in line]
+        assert row.endswith(f"| {shown} |")
 
 
 @pytest.mark.parametrize("lesson", SOURCES)

@@ -1,6 +1,7 @@
 """How an answer is examined, and what is said of it; every lesson's exercises use it."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,12 +45,28 @@ def answered(value):
     return value
 
 
+def of_these(chosen, facts: dict[str, tuple[bool, str]]) -> str | None:
+    """Examine names chosen from `facts`, name → (whether it belongs there, a question about it)."""
+    given = {chosen} if isinstance(chosen, str) else {*chosen}
+    if unknown := none_of_them(given, facts):
+        return unknown
+    for name, (belongs, question) in facts.items():
+        if (name in given) != belongs:
+            return f"Look at {name!r} again. {question}"
+    return None
+
+
+def none_of_them(given: set, names) -> str:
+    """Give a sentence about a word that is none of the names that can be chosen, "" without one."""
+    odd = sorted(map(str, given - {*names}))
+    return f"{odd[0]!r} is none of: {', '.join(names)}." if odd else ""
+
+
 def find(name: str) -> Exercise | None:
     """Give the exercise of this name, such as "03-2", the second of lesson 03; None without one."""
-    try:
-        importlib.import_module(f"utils.exercises.lesson_{name[:2]}")
-    except ModuleNotFoundError:
-        return None
+    module = f"utils.exercises.lesson_{name[:2]}"
+    if importlib.util.find_spec(module):
+        importlib.import_module(module)
     return EXERCISES.get(name)
 
 
@@ -58,7 +75,7 @@ def check(name: str, *answer) -> None:
 
     `answer` is what the exercise asks for, such as a number, a function or a model; it is not
     changed. Nothing is raised, so that a lesson runs on whatever was answered. A right answer is
-    remembered in the cache folder and marked on the start page; nothing is sent anywhere.
+    remembered beside the learner's copies, and marked on her start page; nothing is sent anywhere.
     """
     if (one := find(name)) is None:
         print(UNKNOWN.format(name))

@@ -6,7 +6,7 @@ import numpy as np
 
 from utils import models
 from utils.base.framework import keras, layers
-from utils.exercises.checking import answered, exercise
+from utils.exercises.checking import answered, exercise, none_of_them, of_these
 
 BATCHES = {  # → whether the first picture keeps its features, and why
     "another order": (True, "Does a mean depend on the order of what it is taken of?"),
@@ -18,12 +18,6 @@ FAULTS = ("none", "order", "scaling", "batch statistics")
 SEALED = dict(zip("ABCD", np.random.default_rng(11).permutation(FAULTS).tolist(), strict=True))
 
 
-def unknown(given, names):
-    """A sentence about the first of these that is none of the names, "" if all are."""
-    odd = sorted(map(str, given - {*names}))
-    return f"{odd[0]!r} is none of: {', '.join(names)}." if odd else ""
-
-
 @exercise(
     "11-1",
     right="What counts is which pictures are in the batch and in which shares, nothing else.",
@@ -32,11 +26,7 @@ def unknown(given, names):
 )
 def same_features(names):
     """The names of the batches in which the first picture has the features it had among eight."""
-    given = {names} if isinstance(names, str) else {*names}
-    wrong = [name for name, (same, _) in BATCHES.items() if (name in given) != same]
-    if wrong and not unknown(given, BATCHES):
-        return f"Look at {wrong[0]!r} again. {BATCHES[wrong[0]][1]}"
-    return unknown(given, BATCHES) or None
+    return of_these(names, BATCHES)
 
 
 @exercise(
@@ -50,8 +40,8 @@ def opened(told):
     answered(tuple(told.get(letter) for letter in SEALED))
     wrong = [letter for letter in SEALED if told[letter] != SEALED[letter]]
     faults = {SEALED[letter] for letter in wrong}
-    if not wrong or unknown({*told.values()}, FAULTS):
-        return unknown({*told.values()}, FAULTS) or None
+    if not wrong or none_of_them({*told.values()}, FAULTS):
+        return none_of_them({*told.values()}, FAULTS) or None
     if len({*told.values()}) < len(FAULTS):
         return "Each of the four occurs once, and in your answer one of them comes twice."
     if faults == {"none", "batch statistics"}:
@@ -118,7 +108,7 @@ def fewest(kept, table):
     given, checks = {*kept}, list(next(iter(table.values())))
     faulty = {name: found for name, found in table.items() if any(found.values())}
     passed = [name for name, found in faulty.items() if not any(map(found.get, given))]
-    if wrong := unknown(given, checks):
+    if wrong := none_of_them(given, checks):
         return wrong
     if passed:
         return f"{len(passed)} of {len(faulty)} faults pass, {passed[0]!r} the first of them."

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.exercises.checking import answered, exercise
+from utils.exercises.checking import answered, exercise, of_these
 
 
 @exercise(
@@ -52,11 +52,7 @@ CHANGES = {
 )
 def lengths(names):
     """The names of those changes of the pixels that change what the dense layer is given."""
-    given = {names} if isinstance(names, str) else {*names}
-    if unknown := given - {*CHANGES}:
-        return f"{sorted(map(str, unknown))[0]!r} is none of: {', '.join(CHANGES)}."
-    wrong = [name for name, (changes, _) in CHANGES.items() if (name in given) != changes]
-    return f"Look at {wrong[0]!r} again. {CHANGES[wrong[0]][1]}" if wrong else None
+    return of_these(names, CHANGES)
 
 
 # Case → groups of four that only the first or only the second network names rightly, the same of

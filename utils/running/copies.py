@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils import results
-from utils.base.folders import ROOT, cache_dir, whole_file
+from utils.base.folders import ROOT, whole_file
 from utils.running import pages, profiles
 from utils.running.lessons import lessons
 from utils.running.profiles import CourseError
@@ -26,6 +26,7 @@ WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart f
 # What nbgrader calls a solution, markers included; and how an exercise begins its last line.
 _SOLUTION = re.compile(r"(?ms)^ *### BEGIN SOLUTION\n.*?^ *### END SOLUTION(\n|\Z)")
 _EXERCISE = re.compile(r'exercises\.check\("(\d\d-\d)"')
+_SOLVED = ".solved"  # an empty file in it for each exercise that was solved
 _DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one it starts with
 
 
@@ -137,7 +138,8 @@ def _start_page(notebooks, profile, folder, said):
     for lesson, notebook in notebooks.items():
         title, answer, time = opening(notebook)
         time = time.replace(" ", "\N{NO-BREAK SPACE}")
-        cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile), _solved(lesson)
+        cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
+        cells = *cells, _solved(notebook, folder)
         rows["core" if lesson < "1" else "deeper"] += f"| {' | '.join(cells)} |\n"
     others = {path.stem for path in profiles.PROFILES.glob("*.yaml")} - {profile, "smoke"}
     others = "\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in sorted(others))
@@ -163,21 +165,23 @@ def _done(lesson, profile):
 
 
 def mark_solved(exercise: str) -> None:
-    """Remember on this computer that an exercise was solved, and show it on the start page."""
-    place = cache_dir() / "exercises" / exercise
-    with suppress(OSError):  # a read-only cache: it is solved all the same
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
-        page = Path(START)  # a lesson runs in the folder of its copies
-        row = re.compile(rf"(\]\({exercise[:2]}_.*\| )[^|]*( \|)$", re.MULTILINE)
-        lesson = next(name for name in lessons() if name.startswith(exercise[:2]))
-        if page.exists():
-            _write(page, row.sub(rf"\g<1>{_solved(lesson)}\2", page.read_text("utf-8")))
+    """Remember beside a learner's copies that she solved an exercise; show it on her start page.
+
+    Where there is no such page, nothing: a stored lesson that is run solves its exercises itself.
+    """
+    page = Path(START)  # a lesson runs in the folder of its copies
+    if not page.exists():
+        return
+    lesson, number = exercise.split("-")
+    row = re.compile(rf"(\]\({lesson}_.*)☐{number}\b")
+    with suppress(OSError):  # a read-only folder: it is solved all the same
+        Path(_SOLVED).mkdir(exist_ok=True)
+        (Path(_SOLVED) / exercise).touch()
+        _write(page, row.sub(rf"\1✓{number}", page.read_text("utf-8")))
 
 
-def _solved(lesson):
+def _solved(notebook, folder):
     """The exercises of a lesson by number, those that were solved with a mark."""
-    text = (profiles.NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8").replace('\\"', '"')
-    names = dict.fromkeys(_EXERCISE.findall(text))
-    solved = cache_dir() / "exercises"
-    return " ".join(("✓" if (solved / name).exists() else "☐") + name[3:] for name in names)
+    names = _EXERCISE.findall("\n".join("".join(cell["source"]) for cell in notebook["cells"]))
+    marks = {name: "✓" if (folder / _SOLVED / name).exists() else "☐" for name in names}
+    return " ".join(mark + name[3:] for name, mark in marks.items())

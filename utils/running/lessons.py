@@ -120,6 +120,7 @@ def _code(lesson, given):
     for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text("utf-8"))["cells"]:
         digest.update(pages.MINUTES.sub("", "".join(cell["source"])).encode())
     not_deciding = {ROOT / "utils" / "course.py", *ROOT.glob("utils/running/*.py")}
+    not_deciding |= {*ROOT.glob("utils/exercises/*.py")}
     for path in [*sorted({*ROOT.glob("utils/**/*.py")} - not_deciding), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
