@@ -256,13 +256,13 @@ def test_a_name_that_begins_like_a_home_folder_is_no_error(made_of):
 def test_the_command_line_decides_no_result(small_course, home, monkeypatch):
     """Else every change to how lessons are run would have all of them run again."""
     small_course("print('hello')")
-    for name in ("models.py", "running/cli.py", "course.py"):
+    for name in ("models.py", "running/cli.py", "exercises/lesson_00.py", "course.py"):
         (home / "utils" / name).parent.mkdir(parents=True, exist_ok=True)
         (home / "utils" / name).write_text("")
     (home / "requirements.lock").write_text("")
     monkeypatch.setattr(lessons, "ROOT", home)
     before = lessons._code("00_small", {})
-    for name in ("running/cli.py", "course.py"):
+    for name in ("running/cli.py", "exercises/lesson_00.py", "course.py"):
         (home / "utils" / name).write_text("# changed")
     assert lessons._code("00_small", {}) == before != lessons._code("00_small", {"N": 4})
     for name in ("utils/models.py", "requirements.lock"):

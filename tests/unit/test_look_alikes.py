@@ -90,6 +90,12 @@ def test_drawings_and_frames_of_different_signs_do_not_look_the_same():
     assert look_alikes.pairs(looks(pets + pets[3:4])) == [(3, 120)]
 
 
+def test_of_several_copies_every_pair_is_named():
+    image = drawn_pets.draw(5, 0, "cat", 64)
+    every = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert sorted(look_alikes.pairs(looks([image] * 4))) == every
+
+
 def test_pictures_without_contrast_look_the_same_only_in_the_same_colour():
     plain = [Image.new("RGB", (64, 64), (level, 90, 20)) for level in (0, 5, 10, 10)]
     assert look_alikes.pairs(looks(plain)) == [(2, 3)]

@@ -13,7 +13,7 @@ def train_head(train, validation, epochs=50, batch_size=64, learning_rate=1e-2, 
     head = keras.Sequential([keras.Input(train.features.shape[1:])], name="head")
     head.add(layers.Flatten())
     head.add(layers.UnitNormalization())  # equally long codes: one rate fits all networks
-    head.add(layers.Dense(len(train.class_names), activation="softmax", dtype="float32"))
+    head.add(layers.Dense(len(train.class_names), activation="softmax"))
     optimizer = keras.optimizers.Adam(learning_rate)
     head.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     held_out = (validation.features, validation.labels)
