@@ -138,6 +138,16 @@ def test_readmes_figure_shows_the_record():
     assert drawn[-4:] == [f"{accuracy:.3f}" for accuracy in wanted]
 
 
+@pytest.mark.parametrize("way", ["at_once", "early", "late"])
+def test_three_times_the_chosen_rate_costs_half_of_the_loss_or_more(way):
+    """Lesson 14, of every seed that both rates were tried with."""
+    losses = readme.numbers("when_to_open", "tuning")
+    high = {name: loss for name, loss in losses.items() if name.startswith(f"{way}_rate0.001_")}
+    assert high
+    for name, loss in high.items():
+        assert loss >= 1.5 * losses[name.replace("0.001", "0.0003")]
+
+
 def test_nowhere_in_the_grid_does_opening_show_harm():
     """Lesson 10: no interval wholly below zero, and no loss of more than 2.5 points possible."""
     ends = [
