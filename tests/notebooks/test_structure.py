@@ -190,6 +190,14 @@ def test_it_installs_nothing_and_calls_nothing_old(lesson):
         assert not [name for name in OLD if name in cell.source]
 
 
+SOFTMAX = re.compile(r'classes, activation="softmax"(?!, dtype="float32"|, \*\*new)')
+
+
+def test_probabilities_are_written_with_32_bits_whatever_policy_a_learner_sets(lesson):
+    cells = [c.source for c in of_kind(lesson, "code") if "exercises.check(" not in c.source]
+    assert SOFTMAX.findall("\n".join(cells)) == []
+
+
 GOOD = """# 00 · Pictures
 
 How do we know?
