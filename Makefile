@@ -7,13 +7,16 @@ RUN := $(BIN)/python
 # Two tests at a time: one alone leaves a quarter of two cores idle.
 TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 
-.PHONY: course lab check test test-all bench lock clean
+.PHONY: course lab kit check test test-all bench lock clean
 
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
 
 lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up, SOLUTIONS=1 solves them
 	$(RUN) -m utils.course lab --profile $(PROFILE) $(if $(SOLUTIONS),--solutions)
+
+kit: $(VENV)/.ready  ## write a folder for a USB stick, for rooms without a network; KIT=folder says where
+	$(RUN) -m utils.course kit $(if $(KIT),--folder "$(KIT)")
 
 check: $(VENV)/.ready-tests  ## the quick part of the tests: lints, units, one lesson with few pictures
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

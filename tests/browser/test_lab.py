@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import write_classes
 from tests.notebooks.test_smoke import check_few_pictures
-from utils.running import lessons, pages, profiles
+from utils.running import copies, lessons, pages, profiles
 
 LESSONS = lessons.lessons()
 (DENSE_HEAD,) = lessons.choose(["02"])
@@ -174,6 +174,48 @@ def test_a_learners_hour_with_one_lesson(desk, lab, shots):
     assert any("typed by a learner" in cell.source for cell in changed.cells)
     # A count, not an accuracy: of few pictures, another head may get as many right.
     assert numbers(changed)["head_parameters"] > 1.5 * first["head_parameters"]
+    close_and_shut_down(desk)
+
+
+def answer(page, before, after):
+    """Write a line in place of another, run its cell, and give what the check says of it."""
+    cell = page.locator(f"{PANEL} .jp-CodeCell", has_text='exercises.check("00-2"')
+    line = cell.locator(".cm-line", has_text=before)
+    line.scroll_into_view_if_needed()
+    line.click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+End")
+    page.keyboard.insert_text(after)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(500)
+    idle(page, 60)
+    return cell.locator(".jp-OutputArea-output").inner_text()
+
+
+def test_an_exercise_answered_wrongly_then_rightly(desk, lab, shots):
+    """An untouched copy runs through; both answers are seen, and the start page knows."""
+    desk.set_viewport_size(LAPTOP)
+    name = f"{LESSONS[0]}.ipynb"
+    open_lesson(desk, LESSONS[0])
+    notebook = run_all(desk, lab, LESSONS[0])
+    said = "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []))
+    assert said.count("waits for your answer") + said.count("Not yet.") == 3
+    share = "np.mean(labels == predicted)"
+    wrong = answer(desk, "above = ...", f"above = {share}")
+    assert wrong.startswith("Not yet.") and "exercises.hint('00-2')" in wrong
+    desk.screenshot(path=shots / "lab_exercise_wrong.png")
+    assert "☐2" in (lab["folder"] / copies.START).read_text("utf-8")
+    right = f"above = {share} - np.bincount(labels).max() / len(labels)"
+    assert answer(desk, f"above = {share}", right).startswith("Right.")
+    desk.screenshot(path=shots / "lab_exercise_right.png")
+    desk.locator(".jp-DirListing-item", has_text=copies.START).dblclick()
+    row = desk.locator(
+        ".jp-MarkdownViewer:not(.lm-mod-hidden) tr", has=desk.locator(f"a[href*='{name}']")
+    )
+    expect(row).to_contain_text("☐1 ✓2 ☐3", timeout=30_000)
+    desk.screenshot(path=shots / "lab_exercise_progress.png")
+    desk.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon").last.click()
+    open_lesson(desk, LESSONS[0])
     close_and_shut_down(desk)
 
 

@@ -45,7 +45,8 @@ def test_the_start_page_is_in_front_rendered_and_alone(desk, shots):
 
 def test_the_file_browser_shows_lessons_only_with_their_whole_names(desk):
     names = desk.locator(".jp-DirListing-itemText").all_inner_texts()
-    assert names == [*(f"{lesson}.ipynb" for lesson in lessons.lessons()), copies.START]
+    copied = [f"{lesson}.ipynb" for lesson in lessons.lessons()]
+    assert names == [*copied, copies.GLOSSARY, copies.START]
     assert desk.evaluate(CUT_OFF) == []
 
 

@@ -27,6 +27,7 @@ def original(home, monkeypatch):
     (folder / "profiles" / "more.yaml").write_text(more)
     for module in (profiles, lessons):
         monkeypatch.setattr(module, "NOTEBOOKS", folder)
+    (folder / copies.GLOSSARY).write_text("### head")
     monkeypatch.setattr(profiles, "PROFILES", folder / "profiles")
     monkeypatch.setenv("COURSE_LAB_DIR", str(home / "lab"))
 
@@ -193,7 +194,8 @@ def test_the_start_page_says_what_is_here_and_what_is_done(original, home):
     copies.prepare("drawn")
     assert row in (folder / copies.START).read_text("utf-8")
     names = {path.name for path in folder.iterdir() if path.name[0] != "."}
-    assert names == {MINE, copies.START}
+    assert names == {MINE, copies.GLOSSARY, copies.START}
+    assert (folder / copies.GLOSSARY).read_text() == "### head"
 
 
 def test_every_lesson_tells_the_start_page_what_it_answers():

@@ -53,6 +53,10 @@ def _parser():
     lab.add_argument("--profile", default="drawn")
     lab.add_argument("--solutions", action="store_true", help="other copies, exercises solved")
     lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
+    kit = command("kit", _kit, "write what a room without a network needs, for a USB stick")
+    kit.add_argument("--folder", type=Path, default=None, help="where; if not given, data/kit")
+    kit.add_argument("--systems", nargs="+", help="of linux, macos, windows; all if not given")
+    kit.add_argument("--pythons", nargs="+", help="of 3.11, 3.12, 3.13; all if not given")
     pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
     pack.add_argument("--network", default="efficientnet_lite0")
     pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
@@ -125,6 +129,17 @@ def _lab(options):
         f"--MappingKernelManager.transport_encryption={encryption()}",
     ]
     return subprocess.call([sys.executable, "-m", "jupyter", "lab", *settings, *options.options])
+
+
+def _kit(options):
+    from utils.base.folders import data_dir
+    from utils.running import kit
+
+    systems, pythons = options.systems or [*kit.SYSTEMS], options.pythons or [*kit.PYTHONS]
+    for given, known in ((systems, kit.SYSTEMS), (pythons, kit.PYTHONS)):
+        if unknown := [name for name in given if name not in known]:
+            raise CourseError(f"a kit for {unknown[0]!r} cannot be made; known: {', '.join(known)}")
+    print(kit.write(options.folder or data_dir() / "kit", systems, pythons))
 
 
 def _bottleneck(options):

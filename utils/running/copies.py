@@ -21,6 +21,7 @@ from utils.running.profiles import CourseError
 
 JUPYTERLAB = ROOT / "notebooks" / "profiles" / "jupyterlab"  # its settings, and the page's text
 START = "Start here.md"
+GLOSSARY = "glossary.md"  # lessons link to it
 _MANIFEST = ".copies.json"  # what was put into each file: name → digest
 WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart from other projects'
 # What nbgrader calls a solution, markers included; and how an exercise begins its last line.
@@ -51,6 +52,7 @@ def prepare(profile: str, solutions: bool = False) -> tuple[Path, list[str]]:
         _write(folder / _MANIFEST, json.dumps(put, indent=1))
         if not (workspace := folder / WORKSPACES / _DEFAULT).exists():
             _write(workspace, (JUPYTERLAB / "workspace.json").read_text("utf-8"))
+        _write(folder / GLOSSARY, (profiles.NOTEBOOKS / GLOSSARY).read_text("utf-8"))
         _write(folder / START, _start_page(fresh, profile, folder, said))
     except OSError as error:
         reason = (error.strerror or str(error)).splitlines()[0]

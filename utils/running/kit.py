@@ -1,0 +1,150 @@
+"""Everything that a room without a network needs, in one folder for a USB stick: `make kit`.
+
+`pip download` evaluates markers ("; sys_platform == 'win32'") of the machine it runs on, so the
+lock is resolved here for each system first, and pip fetches exactly what is left.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from tqdm.auto import tqdm
+
+from utils import backbones, datasets
+from utils.base.folders import ROOT, data_dir, weights_dir
+from utils.running.profiles import CourseError
+from utils.sources.registry import ARCHIVES, SOURCES
+
+PYTHONS = ("3.11", "3.12", "3.13")
+# System → what the markers of the lock ask about it, and the kinds of wheels that run there.
+# glibc 2.28 is that of Debian 10, Ubuntu 20.04 has a later one; TensorFlow asks for macOS 12.
+SYSTEMS = {
+    "linux": (
+        {"os_name": "posix", "sys_platform": "linux", "platform_machine": "x86_64"},
+        [f"manylinux_2_{n}_x86_64" for n in range(28, 4, -1)] + ["manylinux2014_x86_64"],
+    ),
+    "macos": (
+        {"os_name": "posix", "sys_platform": "darwin", "platform_machine": "arm64"},
+        ["macosx_12_0_arm64"],
+    ),
+    "windows": (
+        {"os_name": "nt", "sys_platform": "win32", "platform_machine": "AMD64"},
+        ["win_amd64"],
+    ),
+}
+NAMES = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}  # sys_platform → platform_system
+PAGE = """# The course without a network
+
+In this folder, {size:,.1f} GB: `course`, the repository with the drawn pictures{more};
+`wheels`, the packages for {systems}, Python {pythons}. One of these Pythons must be installed
+on each computer. The installed course takes about 2.5 GB there.
+
+Copy the folder `course` to the computer's own disk and open a terminal in the copy. Write the
+place of the folder `wheels` in place of WHEELS, such as `/media/usb/kit/wheels`.
+
+Linux and macOS, where make is installed:
+
+```
+PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS make lab
+```
+
+Without make:
+
+```
+python3 -m venv .venv            # Windows: py -m venv .venv
+. .venv/bin/activate             # Windows: .venv\\Scripts\\activate
+pip install --no-index --find-links WHEELS --require-hashes --no-deps -r requirements.lock
+pip install --no-index --no-deps --no-build-isolation -e .
+python -m utils.course lab
+```
+
+Every package is compared with the digest in `requirements.lock` before it is installed, and
+nothing is asked of a network. What only the tests need is not here.
+"""
+
+
+def needed(system: str, python: str, lock: str) -> list[str]:
+    """Choose what a lock asks for on another system, each with its digests, without markers.
+
+    `system` is a key of SYSTEMS, `python` such as "3.12"; `lock` is the text of requirements.lock.
+    """
+    markers = dict(SYSTEMS[system][0], platform_system=NAMES[SYSTEMS[system][0]["sys_platform"]])
+    markers |= {"python_version": python, "python_full_version": f"{python}.9"}
+    chosen = []
+    for block in re.split(r"\n(?=\S)", lock.replace("\\\n", " ")):
+        asked, *hashes = re.split(r"\s+--hash=", block.strip())
+        if not asked or asked.startswith("#"):
+            continue
+        requirement = Requirement(asked)
+        marker, requirement.marker = requirement.marker, None
+        if marker is None or marker.evaluate({**default_environment(), **markers}):
+            chosen.append(" ".join([str(requirement), *(f"--hash={h}" for h in hashes)]))
+    return chosen
+
+
+def fetch(system: str, python: str, lock: str, wheels: Path) -> None:
+    """Download what a system needs into `wheels`; what is there already is compared, not fetched.
+
+    Raises CourseError, with pip's own last line, if a package cannot be had.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "wanted.txt"
+        wanted.write_text("\n".join(needed(system, python, lock)), "utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps"]
+        command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+        command += [f"--platform={tag}" for tag in SYSTEMS[system][1]]
+        command += ["--progress-bar=off", f"--dest={wheels}", f"--requirement={wanted}"]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        why = (said or done.stderr.splitlines() or ["pip failed"])[-1].removeprefix("ERROR: ")
+        raise CourseError(f"no package for {system}, Python {python}: {why}")
+
+
+def _course(folder):
+    """A copy of the repository as last committed, with the pictures and weights that are here."""
+    if not (ROOT / ".git").exists():
+        raise CourseError(f"{ROOT} is no git checkout: clone the course, and make the kit there")
+    shutil.rmtree(folder, ignore_errors=True)
+    clone = ["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(folder)]
+    subprocess.run(clone, check=True)
+    subprocess.run(["git", "-C", str(folder), "remote", "remove", "origin"], check=True)
+    for name in [name for name in SOURCES if name not in ARCHIVES]:
+        datasets.load(name)  # draws it where it is not there yet
+    here = [name for name in SOURCES if (data_dir() / name).is_dir()]
+    for name in here:
+        shutil.copytree(data_dir() / name, folder / "data" / name)
+    files = [p for name in backbones.BACKBONES for p in weights_dir().glob(f"{name}*.weights.h5")]
+    for path in files:
+        (folder / "data" / "weights").mkdir(exist_ok=True)
+        shutil.copy(path, folder / "data" / "weights")
+    return [name for name in here if name in ARCHIVES] + [path.name for path in files]
+
+
+def write(folder: Path, systems: list[str], pythons: list[str], lock: Path | None = None) -> str:
+    """Write the kit into `folder`, and say what it holds; a second call goes on where one stopped.
+
+    Args:
+        folder: made when missing; `course`, `wheels` and `INSTALL.md` are written into it.
+        systems, pythons: for which computers; keys of SYSTEMS, and of PYTHONS.
+        lock: the requirements, requirements.lock if not given.
+    """
+    wheels, lock = folder / "wheels", (lock or ROOT / "requirements.lock").read_text("utf-8")
+    wheels.mkdir(parents=True, exist_ok=True)
+    more = _course(folder / "course")
+    for system, python in tqdm([(s, p) for s in systems for p in pythons], "packages", unit="set"):
+        fetch(system, python, lock, wheels)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
+    text = PAGE.format(
+        size=size,
+        more="".join(f", {name}" for name in more),
+        systems=", ".join(systems),
+        pythons=", ".join(pythons),
+    )
+    (folder / "INSTALL.md").write_text(text, "utf-8")
+    return f"{folder} ({size:,.1f} GB): read INSTALL.md there"
