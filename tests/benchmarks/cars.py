@@ -4,8 +4,9 @@ The pictures are 50 of the 196 classes of Stanford Cars (Krause and others, 2013
 photographs, in a folder `cars_50` of COURSE_DATA_DIR with `train`, `validation` and `test`. The
 frozen base has a linear classifier on its features. The other two ways begin with a head trained
 on the same features and make the same updates, at the rate that suited validation best with
-another seed and as many epochs; the rate falls to zero. Test pictures are looked at once, at the end of each run.
-Stores each run in notebooks/results; a second call goes on. Half an hour of one core.
+another seed and as many epochs; the rate falls to zero. Test pictures are looked at once, at the
+end of each run. Stores each run in notebooks/results; a second call goes on. Half an hour of one
+core.
 
     COURSE_DATA_DIR=… python -m tests.benchmarks.cars
 """
