@@ -96,9 +96,10 @@ def test_the_helpers_are_small():
     assert max(map(lines, top)) <= 250
     assert sum(map(lines, top)) <= 1475  # 1,450 before a learner's parameters were checked
     # 3,800, what comparing methods and keeping their predictions added (140), and what strangers'
-    # folders (300) and settings (130) need so that nothing is silently wrong with them.
+    # folders (300) and settings (130) need so that nothing is silently wrong with them, and what
+    # rooms without a network (130) and marking (55) take.
     exercises = [*(UTILS / "exercises").glob("*.py")]
-    assert sum(map(lines, {*UTILS.rglob("*.py")} - {*exercises})) <= 4450
+    assert sum(map(lines, {*UTILS.rglob("*.py")} - {*exercises})) <= 4640
     assert max(map(lines, exercises)) <= 180  # what an exercise wants is no machinery: a file each
 
 

@@ -4,6 +4,6 @@ What each exercise wants stands in a module for each lesson. The solutions stand
 themselves, between markers, and learners' copies are made without them.
 """
 
-from utils.exercises.checking import check, hint
+from utils.exercises.checking import check, hint, right
 
-__all__ = ["check", "hint"]
+__all__ = ["check", "hint", "right"]

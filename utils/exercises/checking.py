@@ -77,21 +77,30 @@ def check(name: str, *answer) -> None:
     changed. Nothing is raised, so that a lesson runs on whatever was answered. A right answer is
     remembered beside the learner's copies, and marked on her start page; nothing is sent anywhere.
     """
+    right, said = _verdict(name, answer)
+    print(said)
+    if right:
+        copies.mark_solved(name)
+
+
+def right(name: str, *answer) -> bool:
+    """Say whether an answer is right, and nothing else; for marking with nbgrader."""
+    return _verdict(name, answer)[0]
+
+
+def _verdict(name, answer):
+    """Whether an answer is right, and what is said of it."""
     if (one := find(name)) is None:
-        print(UNKNOWN.format(name))
-        return
+        return False, UNKNOWN.format(name)
     try:
         wrong = one.examine(*map(answered, answer))
     except Waiting:
-        print(f"Exercise {name} {WAITING}")
-        return
+        return False, f"Exercise {name} {WAITING}"
     except Exception as error:  # what a learner wrote may stop in any way
         wrong = f"Trying the answer stopped with {type(error).__name__}: {error}"
     if wrong:
-        print(f"Not yet. {wrong}\nAnother hint: exercises.hint({name!r})")
-    else:
-        print(f"Right. {one.right}")
-        copies.mark_solved(name)
+        return False, f"Not yet. {wrong}\nAnother hint: exercises.hint({name!r})"
+    return True, f"Right. {one.right}"
 
 
 def hint(name: str) -> None:

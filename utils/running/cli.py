@@ -57,6 +57,8 @@ def _parser():
     kit.add_argument("--folder", type=Path, default=None, help="where; if not given, data/kit")
     kit.add_argument("--systems", nargs="+", help="of linux, macos, windows; all if not given")
     kit.add_argument("--pythons", nargs="+", help="of 3.11, 3.12, 3.13; all if not given")
+    marking = command("nbgrader", _nbgrader, "write the lessons as nbgrader assignments")
+    marking.add_argument("course", type=Path, help="folder of an nbgrader course")
     pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
     pack.add_argument("--network", default="efficientnet_lite0")
     pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
@@ -140,6 +142,12 @@ def _kit(options):
         if unknown := [name for name in given if name not in known]:
             raise CourseError(f"a kit for {unknown[0]!r} cannot be made; known: {', '.join(known)}")
     print(kit.write(options.folder or data_dir() / "kit", systems, pythons))
+
+
+def _nbgrader(options):
+    from utils.running import marking
+
+    print(*marking.write(options.course), f"are written to {options.course / 'source'}", sep="\n")
 
 
 def _bottleneck(options):

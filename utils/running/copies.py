@@ -26,7 +26,7 @@ _MANIFEST = ".copies.json"  # what was put into each file: name → digest
 WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart from other projects'
 # What nbgrader calls a solution, markers included; and how an exercise begins its last line.
 _SOLUTION = re.compile(r"(?ms)^ *### BEGIN SOLUTION\n.*?^ *### END SOLUTION(\n|\Z)")
-_EXERCISE = re.compile(r'exercises\.check\("(\d\d-\d)"')
+EXERCISE = re.compile(r'exercises\.check\("(\d\d-\d)"')
 _SOLVED = ".solved"  # an empty file in it for each exercise that was solved
 _DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one it starts with
 
@@ -184,6 +184,6 @@ def mark_solved(exercise: str) -> None:
 
 def _solved(notebook, folder):
     """The exercises of a lesson by number, those that were solved with a mark."""
-    names = _EXERCISE.findall("\n".join("".join(cell["source"]) for cell in notebook["cells"]))
+    names = EXERCISE.findall("\n".join("".join(cell["source"]) for cell in notebook["cells"]))
     marks = {name: "✓" if (folder / _SOLVED / name).exists() else "☐" for name in names}
     return " ".join(mark + name[3:] for name, mark in marks.items())

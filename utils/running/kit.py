@@ -38,34 +38,7 @@ SYSTEMS = {
     ),
 }
 NAMES = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}  # sys_platform → platform_system
-PAGE = """# The course without a network
-
-In this folder, {size:,.1f} GB: `course`, the repository with the drawn pictures{more};
-`wheels`, the packages for {systems}, Python {pythons}. One of these Pythons must be installed
-on each computer. The installed course takes about 2.5 GB there.
-
-Copy the folder `course` to the computer's own disk and open a terminal in the copy. Write the
-place of the folder `wheels` in place of WHEELS, such as `/media/usb/kit/wheels`.
-
-Linux and macOS, where make is installed:
-
-```
-PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS make lab
-```
-
-Without make:
-
-```
-python3 -m venv .venv            # Windows: py -m venv .venv
-. .venv/bin/activate             # Windows: .venv\\Scripts\\activate
-pip install --no-index --find-links WHEELS --require-hashes --no-deps -r requirements.lock
-pip install --no-index --no-deps --no-build-isolation -e .
-python -m utils.course lab
-```
-
-Every package is compared with the digest in `requirements.lock` before it is installed, and
-nothing is asked of a network. What only the tests need is not here.
-"""
+PAGE = Path(__file__).with_suffix(".md")  # the text of INSTALL.md
 
 
 def needed(system: str, python: str, lock: str) -> list[str]:
@@ -140,7 +113,7 @@ def write(folder: Path, systems: list[str], pythons: list[str], lock: Path | Non
     for system, python in tqdm([(s, p) for s in systems for p in pythons], "packages", unit="set"):
         fetch(system, python, lock, wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
-    text = PAGE.format(
+    text = PAGE.read_text("utf-8").format(
         size=size,
         more="".join(f", {name}" for name in more),
         systems=", ".join(systems),
