@@ -127,8 +127,9 @@ def test_the_stored_notebook_and_the_record_are_one_run(lesson):
 
 
 def test_readme_and_the_page_of_results_are_up_to_date():
-    text = readme.README.read_text("utf-8")
-    assert readme.fill(text) == text
+    for path in (readme.README, readme.INSTRUCTORS):
+        text = path.read_text("utf-8")
+        assert readme.fill(text, path.name) == text
     assert readme.page(readme.TEMPLATE.read_text("utf-8")) == readme.PAGE.read_text("utf-8")
 
 

@@ -105,6 +105,9 @@ def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkey
     assert "old" not in new and readme.fill(new) == new
     with pytest.raises(ValueError, match="<!-- result -->"):
         readme.fill(text.replace("<!-- result -->", ""))
+    monkeypatch.setattr(readme, "plan_table", lambda: "plan")
+    plan = readme.fill("a <!-- plan --><!-- /plan --> b", "INSTRUCTORS.md")
+    assert plan == "a <!-- plan -->plan<!-- /plan --> b"
 
 
 def test_what_a_template_asks_for_is_measured_or_a_dash():

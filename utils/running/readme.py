@@ -1,6 +1,6 @@
-"""README and the page of results, filled from the record, so that they cannot drift from it.
+"""README, INSTRUCTORS and the page of results, filled from the record: they cannot drift from it.
 
-The prose stands in the pages: README.md holds markers, between which something is made anew;
+The prose stands in the pages: the first two hold markers, between which something is made anew;
 `notebooks/results/page.md` is a Jinja template, which becomes the README.md beside it.
 """
 
@@ -11,12 +11,13 @@ import matplotlib
 
 from utils import plots, results, statistics
 from utils.base.folders import ROOT
-from utils.running.copies import opening
+from utils.running import copies
 from utils.running.pages import minutes
 
-README, NOTEBOOKS = ROOT / "README.md", ROOT / "notebooks"
+README, INSTRUCTORS, NOTEBOOKS = ROOT / "README.md", ROOT / "INSTRUCTORS.md", ROOT / "notebooks"
 TEMPLATE, PAGE, ARC = (results.STORED / name for name in ("page.md", "README.md", "arc.svg"))
 MISSING = "–"
+WORDS, MINUTES = 150, 8  # read in a minute, code and figures between them; for an exercise
 
 # What the book prints after its last step, on 1,000 test pictures: F. Chollet, Deep Learning with
 # Python, first edition (2017), notebook 5.3.
@@ -24,23 +25,23 @@ BOOK = statistics.with_interval(0.968, 1000)
 
 
 def write() -> None:
-    """Bring README, the page of results and the figure up to date."""
-    README.write_text(fill(README.read_text("utf-8")), "utf-8")
+    """Bring README, INSTRUCTORS, the page of results and the figure up to date."""
+    for path in (README, INSTRUCTORS):
+        path.write_text(fill(path.read_text("utf-8"), path.name), "utf-8")
     PAGE.write_text(page(TEMPLATE.read_text("utf-8")), "utf-8")
     with matplotlib.rc_context({"svg.hashsalt": "course", "svg.fonttype": "none"}):
         arc().savefig(ARC, format="svg", metadata={"Date": None})  # same numbers, same bytes
 
 
-def fill(readme: str) -> str:
-    """Give README's text with what stands between its markers made anew."""
-    made = {"result": result_table(), "lessons": lessons_table(), "minutes": core_minutes()}
-    for name, text in made.items():
-        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        if (readme.count(start), readme.count(end)) != (1, 1):
-            raise ValueError(f"README must hold the markers {start} and {end} exactly once")
-        before, after = readme.split(start)[0], readme.split(end)[1]
-        readme = before + start + text + end + after
-    return readme
+def fill(text: str, name: str = "README.md") -> str:
+    """Give the text of README or INSTRUCTORS with what stands between its markers made anew."""
+    made = {"result": result_table, "lessons": lessons_table, "minutes": core_minutes}
+    for marker, maker in (made if name == README.name else {"plan": plan_table}).items():
+        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        if (text.count(start), text.count(end)) != (1, 1):
+            raise ValueError(f"{name} must hold the markers {start} and {end} exactly once")
+        text = text.split(start)[0] + start + maker() + end + text.split(end)[1]
+    return text
 
 
 def page(template: str) -> str:
@@ -103,10 +104,28 @@ def lessons_table() -> str:
     """Write the table of lessons: name, question, minutes of the default profile."""
     stored, rows = results.load_stored("drawn"), []
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
-        title, answer, _ = opening(json.loads(path.read_text("utf-8")))
+        title, answer, _ = copies.opening(json.loads(path.read_text("utf-8")))
         link = f"[{title}](notebooks/{path.name})"
         rows.append([link, answer, str(minutes(stored[path.stem]))])
     return _table(["lesson", "what it answers", "minutes on two cores"], *rows)
+
+
+def plan_table() -> str:
+    """Write the instructors' table: minutes of reading, running and exercises of each lesson."""
+    stored, rows, sums = results.load_stored("drawn"), [], {}
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+        words = sum(len(source.split()) for kind, source in cells if kind == "markdown")
+        exercises = sum(len(copies.EXERCISE.findall(source)) for _, source in cells)
+        spent = -(-words // WORDS), minutes(stored[path.stem]), MINUTES * exercises
+        title, _, _ = copies.opening(notebook)
+        rows.append([f"[{title}](notebooks/{path.name})", *spent, sum(spent)])
+        band = "lessons 00 to 04" if path.name < "1" else "lessons 10 to 15"
+        sums[band] = [a + b for a, b in zip(sums.get(band, [0] * 4), rows[-1][1:], strict=True)]
+    rows += [[band, *numbers] for band, numbers in sums.items()]
+    head = ["lesson", "reading", "running", "exercises", "together"]
+    return _table(head, *(map(str, row) for row in rows))
 
 
 def core_minutes() -> str:
