@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,7 +79,8 @@ def check(name: str, *answer) -> None:
     remembered beside the learner's copies, and marked on her start page; nothing is sent anywhere.
     """
     right, said = _verdict(name, answer)
-    print(said)
+    # JupyterLab would break the lines in the middle of words.
+    print(*(textwrap.fill(line, 88) for line in said.splitlines()), sep="\n")
     if right:
         copies.mark_solved(name)
 
@@ -106,4 +108,4 @@ def _verdict(name, answer):
 def hint(name: str) -> None:
     """Show the second hint of an exercise; lesson 00."""
     one = find(name)
-    print(one.hint if one else UNKNOWN.format(name))
+    print(textwrap.fill(one.hint if one else UNKNOWN.format(name), 88))
