@@ -1,0 +1,222 @@
+"""Answers that learners give to the exercises of lesson 13."""
+
+import numpy as np
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score, train_test_split
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+
+from utils.base.framework import keras, tf
+
+logistic = LogisticRegression(max_iter=500)
+
+
+def by_hand(values, labels, keep):
+    found = []
+    for fit, judge in StratifiedKFold(4).split(values, labels):
+        kept = np.argsort(-f_classif(values[fit], labels[fit])[0])[:keep]
+        logistic.fit(values[fit][:, kept], labels[fit])
+        found.append(logistic.score(values[judge][:, kept], labels[judge]))
+    return sum(found) / len(found)
+
+
+def pipeline(values, labels, keep):
+    classifier = make_pipeline(SelectKBest(k=keep), logistic)
+    return cross_val_score(classifier, values, labels, cv=3).mean()
+
+
+def as_given(values, labels, keep):
+    best = SelectKBest(k=keep).fit_transform(values, labels)
+    return cross_val_score(logistic, best, labels, cv=5).mean()
+
+
+def twice_kept(values, labels, keep):
+    return pipeline(SelectKBest(k=keep).fit_transform(values, labels), labels, keep)
+
+
+def put_aside_too_late(values, labels, keep):
+    best = SelectKBest(k=keep).fit_transform(values, labels)
+    fit, judge, fit_labels, judge_labels = train_test_split(best, labels, random_state=1)
+    return logistic.fit(fit, fit_labels).score(judge, judge_labels)
+
+
+def on_its_own(values, labels, keep):
+    classifier = make_pipeline(SelectKBest(k=keep), logistic)
+    return classifier.fit(values, labels).score(values, labels)
+
+
+def keeps_all(values, labels, keep):
+    return cross_val_score(logistic, values, labels, cv=5).mean()
+
+
+def the_first(values, labels, keep):
+    return cross_val_score(logistic, values[:, :keep], labels, cv=5).mean()
+
+
+def five_scores(values, labels, keep):
+    return cross_val_score(make_pipeline(SelectKBest(k=keep), logistic), values, labels, cv=5)
+
+
+def unit(values):
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def similarities(values):
+    return unit(values) @ unit(values).T
+
+
+def in_a_loop(values):
+    rows, codes = [], unit(values)
+    for i in range(len(codes)):
+        others = [j for j in range(len(codes)) if j != i]
+        rows.append(others[int(np.argmax(codes[others] @ codes[i]))])
+    return rows
+
+
+def by_infinity(values):
+    alike = similarities(values)
+    np.fill_diagonal(alike, -np.inf)
+    return alike.argmax(1)
+
+
+def without_query(values):
+    """scikit-learn leaves a point out of its own neighbours if no query is given."""
+    near = NearestNeighbors(n_neighbors=1, metric="cosine").fit(values)
+    return near.kneighbors(return_distance=False)[:, 0]
+
+
+def second_column(values):
+    return np.argsort(-np.round(similarities(values), 9), axis=1, kind="stable")[:, 1]
+
+
+def by_distance(values):
+    apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return apart.argmin(1)
+
+
+def by_product(values):
+    alike = values @ values.T
+    np.fill_diagonal(alike, -np.inf)
+    return alike.argmax(1)
+
+
+def how_similar(values):
+    return np.sort(similarities(values), axis=1)[:, -2]
+
+
+def shifted(values):
+    return (np.arange(len(values)) + 1) % len(values)
+
+
+class Stop(keras.layers.Layer):
+    def call(self, inputs):
+        return tf.stop_gradient(inputs)
+
+
+def joined(base, on_head, on_probe):
+    return keras.Model(base.input, [on_head, on_probe])
+
+
+def stopped(base, head, probe):
+    return joined(base, head(base.output), probe(Stop()(base.output)))
+
+
+def by_operation(base, head, probe):
+    pixels = keras.Input(base.input_shape[1:])
+    x = base(pixels)
+    return keras.Model(pixels, (head(x), probe(keras.ops.stop_gradient(x))))
+
+
+class TwoHeads(keras.Model):
+    def __init__(self, base, head, probe):
+        super().__init__()
+        self.base, self.head, self.probe = base, head, probe
+
+    def call(self, inputs):
+        x = self.base(inputs)
+        return self.head(x), self.probe(tf.stop_gradient(x))
+
+
+def no_stop(base, head, probe):
+    return joined(base, head(base.output), probe(base.output))
+
+
+def stopped_for_both(base, head, probe):
+    x = Stop()(base.output)
+    return joined(base, head(x), probe(x))
+
+
+def stopped_wrong_one(base, head, probe):
+    return joined(base, head(Stop()(base.output)), probe(base.output))
+
+
+def stopped_after(base, head, probe):
+    return joined(base, head(base.output), Stop()(probe(base.output)))
+
+
+def frozen(base, head, probe):
+    base.trainable = False
+    return no_stop(base, head, probe)
+
+
+def frozen_after(base, head, probe):
+    model = no_stop(base, head, probe)
+    probe.trainable = False
+    return model
+
+
+def copied(base, head, probe):
+    twin = keras.Model.from_config(base.get_config() | {"name": "twin"})
+    twin.set_weights(base.get_weights())
+    pixels = keras.Input(base.input_shape[1:])
+    return keras.Model(pixels, [head(base(pixels)), probe(twin(pixels))])
+
+
+def times_zero(base, head, probe):
+    return joined(base, head(base.output), probe(0.0 * base.output))
+
+
+RIGHT = {
+    "13-1": [by_hand, pipeline],
+    "13-2": [in_a_loop, by_infinity, without_query],
+    "13-3": [stopped, by_operation, TwoHeads],
+}
+WRONG = {
+    "13-1": [
+        (as_given, "*which* values are kept"),
+        (twice_kept, "*which* values are kept"),
+        (put_aside_too_late, "*which* values are kept"),
+        (on_its_own, "was fitted to"),
+        (keeps_all, "differs most between the classes"),
+        (the_first, "differs most between the classes"),
+        (five_scores, "It gives 5 numbers"),
+        (lambda values, labels, keep: ..., "waits"),
+    ],
+    "13-2": [
+        (lambda values: similarities(values).argmax(1), "is its own answer"),
+        (lambda values: np.arange(len(values)), "Each code is its own answer"),
+        (second_column, "need not be the code itself"),
+        (by_distance, "Does length count"),
+        (by_product, "Does length count"),
+        (lambda values: similarities(values).argmin(1), "*least* similar"),
+        (how_similar, "In which *row*"),
+        (similarities, "of shape (9, 9)"),
+        (shifted, "there is a nearer one"),
+        (lambda values: ..., "waits"),
+    ],
+    "13-3": [
+        (no_stop, "reaches the base"),
+        (stopped_for_both, "from neither: the ways part"),
+        (stopped_wrong_one, "You stopped the way to the head"),
+        (stopped_after, "the stop stands after it"),
+        (frozen, "Something is frozen"),
+        (frozen_after, "Something is frozen"),
+        (copied, "A copy of the base"),
+        (times_zero, "forward nothing may change"),
+        (lambda base, head, probe: stopped(base, probe, head), "in the other order"),
+        (lambda base, head, probe: keras.Model(base.input, head(base.output)), "Two outputs"),
+        (lambda base, head, probe: ..., "waits"),
+    ],
+}

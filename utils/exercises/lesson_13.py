@@ -1,0 +1,131 @@
+"""Exercises of lesson 13: an estimate that leaks, the nearest other code, a probe on a base."""
+
+import numpy as np
+
+from utils.base.framework import keras, tf
+from utils.exercises.checking import answered, exercise
+
+
+@exercise(
+    "13-1",
+    right="Whatever looks at labels is a part of the classifier, and is fitted anew for each fold.",
+    hint="`logistic` above is a pipeline: of each fold, all its steps see the same four parts, and "
+    "none sees the fifth. `SelectKBest(k=keep)` can be a step, too.",
+)
+def promised(function):
+    """A function: values (n, d), labels (n,), keep → accuracy with `keep` values, no promise."""
+    draw, labels = np.random.default_rng(13), np.arange(60) % 2
+    given = answered(function(draw.normal(size=(60, 30)), labels, 30))
+    if np.size(given) != 1:
+        return f"It gives {np.size(given)} numbers. One is asked for, the mean over the folds."
+    if given > 0.7:
+        return (
+            f"Of 30 values that are all kept, and labels drawn by lot, it promises {given:.2f}. "
+            "Are pictures judged that the classifier was fitted to?"
+        )
+    given = answered(function(draw.normal(size=(60, 2000)), labels, 10))
+    if given > 0.66:
+        return (
+            f"With 10 values kept of 2,000, and labels drawn by lot, it promises {given:.2f}. "
+            "Which pictures have a say in *which* values are kept?"
+        )
+    one_tells = draw.normal(size=(60, 1500))
+    one_tells[:, 7] = 0.2 * one_tells[:, 7] + labels
+    if (given := answered(function(one_tells, labels, 1))) < 0.9:
+        return (
+            f"Where one value of 1,500 tells the class, and one is kept, it gives {given:.2f}. Is "
+            "it still the value that differs most between the classes?"
+        )
+    return None
+
+
+@exercise(
+    "13-2",
+    right="No row is its own answer, copies find each other, and the length of a code is nothing.",
+    hint="`unit(values) @ unit(values).T` holds the similarity of each two codes, largest where "
+    "two point the same way. What can be done to its diagonal, before the largest is looked for?",
+)
+def nearest_other(function):
+    """A function: codes (n, d) → for each the row of the other code with the nearest direction."""
+    codes = np.random.default_rng(2).uniform(0.1, 1, (9, 3))
+    codes[6], codes[7], codes[8] = 3 * codes[0], codes[2], 4 * codes[8]
+    products, itself, own = codes @ codes.T, np.eye(9, dtype=bool), np.arange(9)
+    squares = np.diag(products)
+    alike = products / np.sqrt(np.outer(squares, squares))
+    found = np.asarray(answered(function(codes.copy())))
+    if found.shape != (9,):
+        return f"For 9 codes it gives something of shape {found.shape}. One row each is asked for."
+    if not np.array_equal(found, given := found.astype(int)):
+        return f"It gives numbers such as {found[0]:.3f}. In which *row* does the nearest stand?"
+    if np.array_equal(given, own):
+        return "Each code is its own answer. Nothing is more similar to it; another is asked for."
+    if (selves := np.flatnonzero(given == own)).size:
+        return (
+            f"Row {selves[0]} is its own answer. Another row points exactly the same way, and of "
+            "two that are equally near, the first found need not be the code itself."
+        )
+
+    def largest(measure):
+        chosen = np.where(itself, -np.inf, measure)
+        return np.allclose(chosen[own, given], chosen.max(1), atol=1e-6)
+
+    if largest(alike):
+        return None
+    if largest(-alike):
+        return "It gives the *least* similar of the others."
+    if largest(products) or largest(2 * products - squares):
+        return "Where one code is three times another, it finds a third. Does length count in it?"
+    row = np.flatnonzero(alike[own, given] < np.where(itself, -2, alike).max(1) - 1e-6)[0]
+    return f"For row {row} of nine codes it gives {given[row]}, and there is a nearer one."
+
+
+@exercise(
+    "13-3",
+    right="The probe reads what the base has learned from the other head, and leaves no trace.",
+    hint="Two heads may be called with the same `base.output`. Something that lets nothing back "
+    "has to stand on one of the two ways, after they have parted.",
+)
+def with_probe(function):
+    """A function: base, head, probe → a model with two outputs; the base learns of the head's."""
+    pixels = keras.Input((4,))
+    base = keras.Model(pixels, keras.layers.Dense(3, activation="tanh")(pixels), name="base")
+    head, probe = (
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh")], name=name)
+        for name in ("head", "probe")
+    )
+    draw = np.random.default_rng(3)
+    for weight in (parts := base.weights + head.weights + probe.weights):
+        weight.assign(draw.normal(0, 0.5, weight.shape))
+    model, values = (
+        answered(function(base, head, probe)),
+        draw.normal(size=(5, 4)).astype("float32"),
+    )
+    with tf.GradientTape(persistent=True) as tape:
+        given = model(values)
+        if not isinstance(given, (list, tuple)) or len(given) != 2:
+            return (
+                "Two outputs are asked for, the head's and the probe's, and it has another number."
+            )
+        sums = [tf.reduce_sum(output) for output in given]
+    wanted = head(base(values)), probe(base(values))
+    if all(np.allclose(*pair, atol=1e-5) for pair in zip(given, wanted[::-1], strict=True)):
+        return "Both outputs are there, in the other order: the head's comes first."
+    if not all(np.allclose(*pair, atol=1e-5) for pair in zip(given, wanted, strict=True)):
+        return "What it gives is not head(base(…)) and probe(base(…)): forward nothing may change."
+    if {id(weight) for weight in model.weights} != {id(weight) for weight in parts}:
+        return "It has other weights than the three parts. A copy of the base stays as it is now."
+    if len(model.trainable_weights) < len(parts):
+        return "Something is frozen. What is frozen learns from neither of the two outputs."
+
+    def reaches(total, part):
+        found = tape.gradient(total, [weight.value for weight in part.weights])
+        return any(gradient is not None and np.any(gradient) for gradient in found)
+
+    from_head, from_probe = (reaches(total, base) for total in sums)
+    if not reaches(sums[0], head) or not reaches(sums[1], probe):
+        return "A head gets no gradient from its own output: the stop stands after it."
+    if from_probe and from_head:
+        return "The gradient of the probe's output reaches the base, and what it asks is learned."
+    if from_probe:
+        return "You stopped the way to the head. The base learns from the probe only."
+    return None if from_head else "The base learns from neither: the ways part after the stop."
