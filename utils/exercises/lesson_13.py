@@ -29,11 +29,11 @@ def promised(function):
             f"With 10 values kept of 2,000, and labels drawn by lot, it promises {given:.2f}. "
             "Which pictures have a say in *which* values are kept?"
         )
-    one_tells = draw.normal(size=(60, 1500))
+    one_tells = draw.normal(size=(60, 500))
     one_tells[:, 7] = 0.2 * one_tells[:, 7] + labels
     if (given := answered(function(one_tells, labels, 1))) < 0.9:
         return (
-            f"Where one value of 1,500 tells the class, and one is kept, it gives {given:.2f}. Is "
+            f"Where one value of 500 tells the class, and one is kept, it gives {given:.2f}. Is "
             "it still the value that differs most between the classes?"
         )
     return None
