@@ -57,9 +57,9 @@ def nearest_other(function):
         return f"For 9 codes it gives something of shape {found.shape}. One row each is asked for."
     if not np.array_equal(found, given := found.astype(int)):
         return f"It gives numbers such as {found[0]:.3f}. In which *row* does the nearest stand?"
-    if np.array_equal(given, own):
-        return "Each code is its own answer. Nothing is more similar to it; another is asked for."
-    if (selves := np.flatnonzero(given == own)).size:
+    if (selves := np.flatnonzero(given == own)).size > 4:
+        return f"{selves.size} of 9 codes are their own answer. Nothing is more similar to a code."
+    if selves.size:
         return (
             f"Row {selves[0]} is its own answer. Another row points exactly the same way, and of "
             "two that are equally near, the first found need not be the code itself."
