@@ -1,61 +1,9 @@
 """Answers that learners give to the exercises of lesson 13."""
 
 import numpy as np
-from sklearn.feature_selection import SelectKBest, f_classif
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score, train_test_split
 from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import make_pipeline
 
 from utils.base.framework import keras, tf
-
-logistic = LogisticRegression(max_iter=500)
-
-
-def by_hand(values, labels, keep):
-    found = []
-    for fit, judge in StratifiedKFold(4).split(values, labels):
-        kept = np.argsort(-f_classif(values[fit], labels[fit])[0])[:keep]
-        logistic.fit(values[fit][:, kept], labels[fit])
-        found.append(logistic.score(values[judge][:, kept], labels[judge]))
-    return sum(found) / len(found)
-
-
-def pipeline(values, labels, keep):
-    classifier = make_pipeline(SelectKBest(k=keep), logistic)
-    return cross_val_score(classifier, values, labels, cv=3).mean()
-
-
-def as_given(values, labels, keep):
-    best = SelectKBest(k=keep).fit_transform(values, labels)
-    return cross_val_score(logistic, best, labels, cv=5).mean()
-
-
-def twice_kept(values, labels, keep):
-    return pipeline(SelectKBest(k=keep).fit_transform(values, labels), labels, keep)
-
-
-def put_aside_too_late(values, labels, keep):
-    best = SelectKBest(k=keep).fit_transform(values, labels)
-    fit, judge, fit_labels, judge_labels = train_test_split(best, labels, random_state=1)
-    return logistic.fit(fit, fit_labels).score(judge, judge_labels)
-
-
-def on_its_own(values, labels, keep):
-    classifier = make_pipeline(SelectKBest(k=keep), logistic)
-    return classifier.fit(values, labels).score(values, labels)
-
-
-def keeps_all(values, labels, keep):
-    return cross_val_score(logistic, values, labels, cv=5).mean()
-
-
-def the_first(values, labels, keep):
-    return cross_val_score(logistic, values[:, :keep], labels, cv=5).mean()
-
-
-def five_scores(values, labels, keep):
-    return cross_val_score(make_pipeline(SelectKBest(k=keep), logistic), values, labels, cv=5)
 
 
 def unit(values):
@@ -179,22 +127,11 @@ def times_zero(base, head, probe):
 
 
 RIGHT = {
-    "13-1": [by_hand, pipeline],
-    "13-2": [in_a_loop, by_infinity, without_query],
-    "13-3": [stopped, by_operation, TwoHeads],
+    "13-1": [in_a_loop, by_infinity, without_query],
+    "13-2": [stopped, by_operation, TwoHeads],
 }
 WRONG = {
     "13-1": [
-        (as_given, "*which* values are kept"),
-        (twice_kept, "*which* values are kept"),
-        (put_aside_too_late, "*which* values are kept"),
-        (on_its_own, "was fitted to"),
-        (keeps_all, "differs most between the classes"),
-        (the_first, "differs most between the classes"),
-        (five_scores, "It gives 5 numbers"),
-        (lambda values, labels, keep: ..., "waits"),
-    ],
-    "13-2": [
         (lambda values: similarities(values).argmax(1), "of 9 codes are their own answer"),
         (lambda values: np.arange(len(values)), "9 of 9 codes"),
         (second_column, "need not be the code itself"),
@@ -206,7 +143,7 @@ WRONG = {
         (shifted, "there is a nearer one"),
         (lambda values: ..., "waits"),
     ],
-    "13-3": [
+    "13-2": [
         (no_stop, "reaches the base"),
         (stopped_for_both, "from neither: the ways part"),
         (stopped_wrong_one, "You stopped the way to the head"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 13: an estimate that leaks, the nearest other code, a probe on a base."""
+"""Exercises of lesson 13: the nearest other code, a probe on a base."""
 
 import numpy as np
 
@@ -8,39 +8,6 @@ from utils.exercises.checking import answered, exercise
 
 @exercise(
     "13-1",
-    right="Whatever looks at labels is a part of the classifier, and is fitted anew for each fold.",
-    hint="`logistic` above is a pipeline: of each fold, all its steps see the same four parts, and "
-    "none sees the fifth. `SelectKBest(k=keep)` can be a step, too.",
-)
-def promised(function):
-    """A function: values (n, d), labels (n,), keep → accuracy with `keep` values, no promise."""
-    draw, labels = np.random.default_rng(13), np.arange(60) % 2
-    given = answered(function(draw.normal(size=(60, 30)), labels, 30))
-    if np.size(given) != 1:
-        return f"It gives {np.size(given)} numbers. One is asked for, the mean over the folds."
-    if given > 0.7:
-        return (
-            f"Of 30 values that are all kept, and labels drawn by lot, it promises {given:.2f}. "
-            "Are pictures judged that the classifier was fitted to?"
-        )
-    given = answered(function(draw.normal(size=(60, 2000)), labels, 10))
-    if given > 0.66:
-        return (
-            f"With 10 values kept of 2,000, and labels drawn by lot, it promises {given:.2f}. "
-            "Which pictures have a say in *which* values are kept?"
-        )
-    one_tells = draw.normal(size=(60, 500))
-    one_tells[:, 7] = 0.2 * one_tells[:, 7] + labels
-    if (given := answered(function(one_tells, labels, 1))) < 0.9:
-        return (
-            f"Where one value of 500 tells the class, and one is kept, it gives {given:.2f}. Is "
-            "it still the value that differs most between the classes?"
-        )
-    return None
-
-
-@exercise(
-    "13-2",
     right="No row is its own answer, copies find each other, and the length of a code is nothing.",
     hint="`unit(values) @ unit(values).T` holds the similarity of each two codes, largest where "
     "two point the same way. What can be done to its diagonal, before the largest is looked for?",
@@ -80,7 +47,7 @@ def nearest_other(function):
 
 
 @exercise(
-    "13-3",
+    "13-2",
     right="The probe reads what the base has learned from the other head, and leaves no trace.",
     hint="Two heads may be called with the same `base.output`. Something that lets nothing back "
     "has to stand on one of the two ways, after they have parted.",
@@ -96,10 +63,8 @@ def with_probe(function):
     draw = np.random.default_rng(3)
     for weight in (parts := base.weights + head.weights + probe.weights):
         weight.assign(draw.normal(0, 0.5, weight.shape))
-    model, values = (
-        answered(function(base, head, probe)),
-        draw.normal(size=(5, 4)).astype("float32"),
-    )
+    values = draw.normal(size=(5, 4)).astype("float32")
+    model = answered(function(base, head, probe))
     with tf.GradientTape(persistent=True) as tape:
         given = model(values)
         if not isinstance(given, (list, tuple)) or len(given) != 2:
