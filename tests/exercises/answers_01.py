@@ -102,7 +102,7 @@ RIGHT = {
 }
 WRONG = {
     "01-1": [
-        (as_given, "With random numbers for features it gives 0.9"),
+        (as_given, "With random numbers for features it gives 0.7"),
         (chosen_by_half, "there is nothing in them to find"),
         (on_itself, "by which is the choice judged"),
         (no_choice, "Are the features still chosen"),
@@ -113,15 +113,17 @@ WRONG = {
     ],
     "01-2": [
         (lambda network: network, "the pixels as they are"),
-        (joined(UNIT), "pixels from 0 to 1. The mean"),
-        (joined(STANDARD), "It is a mean of numbers"),
-        (joined(layers.Normalization(mean=MEAN, variance=(255 * SPREAD) ** 2)), "comes after it"),
-        (joined(layers.Rescaling(1 / 255, -MEAN)), "by its spread is missing"),
+        (joined(UNIT), "pixels from 0 to 1: mean"),
+        (joined(STANDARD), "pixels that go to 255"),
+        (
+            joined(layers.Normalization(mean=MEAN, variance=(255 * SPREAD) ** 2)),
+            "Which of the two is first",
+        ),
+        (joined(layers.Rescaling(1 / 255, -MEAN)), "nothing is divided"),
         (joined(UNIT, layers.Normalization(mean=MEAN, variance=SPREAD)), "root of the spread"),
-        (joined(layers.Rescaling(SPREAD / 255, -MEAN * SPREAD)), "multiplied by the spread"),
-        (joined(layers.Rescaling(1 / 255 / SPREAD, MEAN / SPREAD)), "added instead"),
-        (joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN)), "First it is divided by the spread"),
+        (joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN)), "divided by the spread first"),
         (joined(UNIT, UNIT, STANDARD), "divided by 255 twice"),
+        (joined(layers.Rescaling(1 / 255 / SPREAD, MEAN / SPREAD)), "what the network gives for"),
         (outside, "gives a function"),
         (without_network, "The network gives (None, 2, 2, 5)"),
         (weights_anew, "leave it as it is"),

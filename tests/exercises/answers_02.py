@@ -4,46 +4,41 @@ import numpy as np
 
 from utils.base.framework import keras, layers
 
-LOSS = "sparse_categorical_crossentropy"
+
+def by_keras(values, kernel, bias, last_kernel, last_bias):
+    head = keras.Sequential([keras.Input(values.shape[1:]), layers.GlobalAveragePooling2D()])
+    head.add(layers.Dense(len(bias), activation="relu"))
+    head.add(layers.Dense(len(last_bias), activation="softmax"))
+    head.set_weights([kernel, bias, last_kernel, last_bias])
+    return head(values)
 
 
-def made(*stacked, compiled=True):
-    """A function that stacks these kinds of layers on averaged features."""
+def in_loops(values, kernel, bias, last_kernel, last_bias):
+    rows = []
+    for picture in values:
+        averages = picture.mean(axis=0).mean(axis=0)
+        hidden = [max(0, averages @ w + b) for w, b in zip(kernel.T, bias, strict=True)]
+        powers = np.exp(np.array(hidden) @ last_kernel + last_bias)
+        rows.append(powers / sum(powers))
+    return rows
 
-    def head(shape, classes):
-        model = keras.Sequential([keras.Input(shape), layers.GlobalAveragePooling2D()])
-        for kind in stacked:
-            model.add(kind(classes))
-        if compiled:
-            model.compile("rmsprop", LOSS)
-        return model
+
+def softmax(x, axis=1):
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+def relu(x):
+    return np.where(x > 0, x, 0)
+
+
+def computed(pool=lambda x: x.mean((1, 2)), act=relu, share=1, biases=(1, 1), end=softmax):
+    """A head by hand, with one or the other mistake."""
+
+    def head(values, kernel, bias, last_kernel, last_bias):
+        hidden = share * act(pool(values) @ kernel + biases[0] * bias)
+        return end(hidden @ last_kernel + biases[1] * last_bias)
 
     return head
-
-
-def linear(classes):
-    return layers.Dense(16)
-
-
-def hidden(classes):
-    return layers.Dense(16, activation="relu")
-
-
-def dropout(classes):
-    return layers.Dropout(0.5)
-
-
-def softmax(classes):
-    return layers.Dense(classes, activation="softmax")
-
-
-def functional(shape, classes):
-    values = keras.Input(shape)
-    inside = layers.Flatten()(values)
-    inside = layers.Dropout(0.3)(layers.Activation("tanh")(layers.Dense(8)(inside)))
-    model = keras.Model(values, layers.Softmax()(layers.Dense(classes)(inside)))
-    model.compile("adam", LOSS)
-    return model
 
 
 def draws(repetitions=2000, settings=100, seed=1):
@@ -51,7 +46,7 @@ def draws(repetitions=2000, settings=100, seed=1):
 
 
 RIGHT = {
-    "02-1": [functional, made(dropout, hidden, softmax)],
+    "02-1": [by_keras, in_loops],
     "02-2": [
         draws(seed=5).max(axis=1).mean() - 0.93,
         np.mean([max(row) - 0.93 for row in draws(500, seed=7)]),
@@ -60,16 +55,17 @@ RIGHT = {
 }
 WRONG = {
     "02-1": [
-        (made(linear, softmax, dropout), "What happens to the probabilities"),
-        (made(linear, dropout, softmax), "So does a linear classifier"),
-        (made(hidden, softmax, dropout), "not to 1. What happens"),
-        (made(dropout, softmax), "What does the hidden layer lack"),
-        (made(hidden, softmax), "no dropout any more"),
-        (made(hidden, dropout, lambda classes: layers.Dense(classes)), "no probabilities"),
-        (made(hidden, dropout, lambda classes: layers.Dense(1)), "For 3 classes"),
-        (made(hidden, dropout, softmax, compiled=False), "not compiled"),
-        (lambda shape, classes: made(hidden, softmax), "gives a function"),
-        (lambda shape, classes: None, "waits"),
+        (computed(end=lambda x: x), "go into the softmax"),
+        (computed(end=lambda x: softmax(x, 0)), "columns add up to 1"),
+        (computed(share=0.5), "Does dropout act"),
+        (computed(act=lambda x: x), "What does relu do"),
+        (computed(biases=(0, 0)), "A bias is missing"),
+        (computed(biases=(1, 0)), "A bias is missing"),
+        (computed(pool=lambda x: x.max((1, 2))), "its largest place"),
+        (computed(act=np.tanh), "layer by layer"),
+        (computed(end=lambda x: x.argmax(1)), "an array of shape (6,)"),
+        (computed(pool=lambda x: x.reshape(len(x), -1)), "stopped with ValueError"),
+        (lambda *given: ..., "waits"),
     ],
     "02-2": [
         (draws().max(axis=1).mean(), "accuracy of the best"),
