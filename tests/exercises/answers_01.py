@@ -104,7 +104,7 @@ WRONG = {
     "01-1": [
         (as_given, "With random numbers for features it gives 0.7"),
         (chosen_by_half, "there is nothing in them to find"),
-        (on_itself, "by which is the choice judged"),
+        (on_itself, "by which is that judged"),
         (no_choice, "Are the features still chosen"),
         (without_labels, "Are the features still chosen"),
         (five_of_them, "It gives 5 numbers"),

@@ -25,7 +25,7 @@ def chosen_inside(function):
     if (mean := np.mean(found)) > 0.59:
         return (
             f"With random numbers for features it gives {mean:.2f}, and there is nothing in "
-            "them to find. By which pictures are the features chosen, and by which is the choice judged?"
+            "them to find. By which pictures are the features chosen, and by which is that judged?"
         )
     telling = 3 * noise[0]
     telling[:, 543] = noise[0][:, 543] + 5 * labels
