@@ -94,7 +94,7 @@ NEW = np.flatnonzero(ROWS < 8)
 RIGHT = {
     "01-1": [by_hand, by_another_half],
     "01-2": [
-        computed(lambda x: (x / 255 - MEAN.astype("float32")) / SPREAD.astype("float32")),
+        computed(lambda x: (x / 255 - [*MEAN]) / [*SPREAD]),
         joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN / SPREAD)),
         joined(layers.Normalization(mean=255 * MEAN, variance=(255 * SPREAD) ** 2)),
     ],
@@ -133,7 +133,8 @@ WRONG = {
     "01-3": [
         (range(12), "How near is it"),
         (NEW, "closer to its original"),
-        (COPIES[:3], "1 more are among"),
+        (COPIES[:3], "more copies among the twelve, 1"),
+        (set(), "more copies among the twelve, 4"),
         ([*COPIES, NEW[0]], "only resemble"),
         ([COPIES[0], NEW[0]], "compare features"),
         ([0, 250, 750], "no place among the twelve"),

@@ -55,7 +55,7 @@ RIGHT = {
 }
 WRONG = {
     "02-1": [
-        (computed(end=lambda x: x), "go into the softmax"),
+        (computed(end=lambda x: x), "these sums go into the softmax"),
         (computed(end=lambda x: softmax(x, 0)), "columns add up to 1"),
         (computed(share=0.5), "Does dropout act"),
         (computed(act=lambda x: x), "What does relu do"),

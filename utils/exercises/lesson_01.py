@@ -126,14 +126,14 @@ def copies(places):
         )
     if len(given) == 12:
         return "Each picture has a nearest training picture, a new one as well. How near is it?"
-    if not given & wanted and given:
+    if given and not given & wanted:
         return "All of these are new. Does a copy lie closer to its original, or farther away?"
     missing, extra = len(wanted - given), len(given - wanted)
     if missing and extra:
         return (
-            f"{extra} of these are new, and {missing} copies are missing. A mirrored picture has "
-            "other pixels in most places: compare features."
+            f"Of these, {extra} are new, and of the copies {missing} are missing. A mirrored picture "
+            "has other pixels in most places: compare features."
         )
     if missing:
-        return f"These are copies, but {missing} more are among the twelve. Look at the distances."
-    return f"All copies are there, and {extra} that are new and only resemble an old one."
+        return f"There are more copies among the twelve, {missing} of them. Look at the distances."
+    return f"All copies are there, and {extra} more that are new: they only resemble an old one."

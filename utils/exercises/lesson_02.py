@@ -7,44 +7,43 @@ from utils import statistics
 from utils.exercises.checking import answered, exercise
 
 
-def softmax(sums, axis=-1):
-    """Probabilities of such sums."""
-    powers = np.exp(sums)
-    return powers / powers.sum(axis, keepdims=True)
+def head(given, pool=np.mean, relu=True, share=1.0, biases=(1, 1), softmax_over=1):
+    """What a head answers of features and its four arrays, or one with a certain mistake."""
+    values, kernel, bias, last_kernel, last_bias = given
+    hidden = pool(values, (1, 2)) @ kernel + biases[0] * bias
+    hidden = share * (np.maximum(hidden, 0) if relu else hidden)
+    sums = hidden @ last_kernel + biases[1] * last_bias
+    if softmax_over is None:
+        return sums
+    return np.exp(sums) / np.exp(sums).sum(softmax_over, keepdims=True)
 
 
-def mistakes(values, kernel, bias, last_kernel, last_bias):
-    """Give pairs of what a head with a certain mistake would answer, and what to say then."""
-    hidden = np.maximum(values.mean((1, 2)) @ kernel + bias, 0)
-    sums = hidden @ last_kernel + last_bias
-    largest = np.maximum(values.max((1, 2)) @ kernel + bias, 0)
-    straight, unbiased = values.mean((1, 2)) @ kernel + bias, values.mean((1, 2)) @ kernel
-    yield softmax(sums), None
-    yield sums, "The rows do not add up to 1: these are the sums that go into the softmax."
-    yield (
-        softmax(sums, 0),
+UNBIASED = "A bias is missing. Each dense layer adds one after weighing."
+MISTAKES = [
+    ({"softmax_over": None}, "The rows do not add up to 1: these sums go into the softmax."),
+    (
+        {"softmax_over": 0},
         "The columns add up to 1, not the rows. Does the softmax go over pictures or over classes?",
-    )
-    yield (
-        softmax(0.5 * hidden @ last_kernel + last_bias),
+    ),
+    (
+        {"share": 0.5},
         "The hidden layer is halved. Does dropout act when a head is asked, or when it is trained?",
-    )
-    yield (
-        softmax(straight @ last_kernel + last_bias),
+    ),
+    (
+        {"relu": False},
         "Some neurons of the hidden layer are negative. What does relu do with those?",
-    )
-    for inside, last in ((bias, 0), (0, last_bias), (0, 0)):
-        found = np.maximum(unbiased + inside, 0) @ last_kernel + last
-        yield softmax(found), "A bias is missing. Each dense layer adds one after weighing."
-    yield (
-        softmax(largest @ last_kernel + last_bias),
+    ),
+    *(({"biases": biases}, UNBIASED) for biases in ((0, 0), (0, 1), (1, 0))),
+    (
+        {"pool": np.max},
         "Each feature is represented by its largest place. The head averages over the places.",
-    )
+    ),
+]
 
 
 @exercise(
     "02-1",
-    right="That is all that a head computes: averages, two weighted sums, and a softmax.",
+    right="That is all: averages, weighted sums, a relu, weighted sums again, and a softmax.",
     hint="With `averages` of shape (n, channels), `averages @ kernel` weighs them for each neuron. "
     "`array.sum(axis=1, keepdims=True)` keeps a column, so that one can divide rows by it.",
 )
@@ -56,22 +55,18 @@ def by_hand(function):
     found = np.asarray(answered(function(*(array.copy() for array in given))))
     if found.shape != (6, 3):
         return f"For 6 pictures and 3 classes it gives an array of shape {found.shape}."
-    for answer, told in mistakes(*given):
-        if np.allclose(found, answer, atol=1e-4):
+    if np.allclose(found, right := head(given), atol=1e-4):
+        return None
+    for mistake, told in MISTAKES:
+        if np.allclose(found, head(given, **mistake), atol=1e-4):
             return told
-    return (
-        f"For a first picture it gives {found[0].round(3).tolist()}, and the head gives "
-        f"{next(mistakes(*given))[0][0].round(3).tolist()}. Go through it layer by layer."
-    )
+    first, wanted = (array[0].round(3).tolist() for array in (found, right))
+    return f"Of one picture it says {first}, and the head {wanted}. Go through it layer by layer."
 
 
-SETTINGS, PICTURES, TRUE = 100, 500, 0.93
-
-
-def best_of(number):
-    """By how much the best of so many equal accuracies lies above the true one, on average."""
-    below = binom.cdf(np.arange(PICTURES), PICTURES, TRUE) ** number
-    return (1 - below).sum() / PICTURES - TRUE
+TRUE, PICTURES = 0.93, 500
+BELOW = binom.cdf(np.arange(PICTURES), PICTURES, TRUE) ** 100  # all hundred at most 0, 1, …
+BEST = (1 - BELOW).sum() / PICTURES - TRUE  # the mean of the largest, less the true one
 
 
 @exercise(
@@ -83,19 +78,19 @@ def best_of(number):
 )
 def flattery(gain):
     """By how much the best of a hundred lies above 0.93 on average."""
-    gain, right = float(gain), best_of(SETTINGS)
-    if abs(gain - right) < 0.002:
+    gain = float(gain)
+    if abs(gain - BEST) < 0.002:
         return None
     told = f"You say {gain:.3f}."
     if gain > 1:
         return f"{told} Accuracies are fractions from 0 to 1, and so are their differences."
-    if abs(gain - right - TRUE) < 0.004:
+    if abs(gain - BEST - TRUE) < 0.004:
         return f"{told} That is the accuracy of the best. By how much is it above the true one?"
     if abs(gain) < 0.004:
         return f"{told} The mean of all hundred does not flatter. Which one would be reported?"
     if abs(gain - np.sqrt(TRUE * (1 - TRUE) / PICTURES)) < 0.001:
         return f"{told} So far a single accuracy is off, typically. The best of many is farther."
-    if gain > right:
+    if gain > BEST:
         return (
             f"{told} That is too much: the best of how many is it? Take the best of each hundred, "
             "and then the mean over all repetitions."
