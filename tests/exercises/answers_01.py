@@ -94,7 +94,7 @@ NEW = np.flatnonzero(ROWS < 8)
 RIGHT = {
     "01-1": [by_hand, by_another_half],
     "01-2": [
-        computed(lambda x: (x / 255 - [*MEAN]) / [*SPREAD]),
+        computed(lambda x: (x / 255 - MEAN) / SPREAD),
         joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN / SPREAD)),
         joined(layers.Normalization(mean=255 * MEAN, variance=(255 * SPREAD) ** 2)),
     ],

@@ -37,7 +37,7 @@ def chosen_inside(function):
     return None
 
 
-MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+MEAN, SPREAD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 MISTAKES = [  # what the network may be given instead, of pixels from 0 to 255, and what to say then
     (lambda x: x, "The network is given the pixels as they are. Which layer scales them?"),
     (
@@ -131,8 +131,8 @@ def copies(places):
     missing, extra = len(wanted - given), len(given - wanted)
     if missing and extra:
         return (
-            f"Of these, {extra} are new, and of the copies {missing} are missing. A mirrored picture "
-            "has other pixels in most places: compare features."
+            f"Of these, {extra} are new, and {missing} copies are missing. A mirrored picture has "
+            "other pixels in most places: compare features."
         )
     if missing:
         return f"There are more copies among the twelve, {missing} of them. Look at the distances."
