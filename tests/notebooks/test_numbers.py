@@ -194,6 +194,8 @@ OPENED = "the book's epochs with block 5 open: a gain in validation, which the t
 SLOW = "at 150 pixels no head on VGG16's frozen features comes to 0.968 in twenty epochs"
 WHEN = "ten seeds: late is never better than at once; early is in three; steps settle nothing"
 GRID = "opening pays for signs, and earlier features do, but not for cats and dogs"
+FLOWERS = "lesson 13: neighbours are behind on flowers; two networks are not told apart"
+RIVAL = "logistic_regression"
 
 STAGES = "lesson 01: for signs the middle of the base is better than its end, for the others worse"
 LEAK = "a full shuffle buffer leaks four fifths, the tutorial's about half"
@@ -256,11 +258,31 @@ BOUNDS = [
         ("size_and_similarity", name, f"{size}_earlier_high", -1, 0, GRID)
         for name, sizes in {
             "cats_vs_dogs_full": ("10", "30", "100", "all"),
-            "flowers": ("30", "100", "all"),
+            "flowers": ("all",),
         }.items()
         for size in sizes
     ),
     ("size_and_similarity", "cars_50", "all_earlier_low", 0, 1, GRID),
+    *(
+        (
+            "flowers",
+            "flowers",
+            f"{network}_nearest_neighbours_to_{network}_{RIVAL}_low",
+            0,
+            1,
+            FLOWERS,
+        )
+        for network in ("vgg16", "efficientnet_lite0")
+    ),
+    *(
+        ("flowers", "flowers", f"{pair}_{end}", *limits, FLOWERS)
+        for pair in (
+            f"vgg16_{RIVAL}_to_efficientnet_lite0_{RIVAL}",
+            f"vgg16_{RIVAL}_to_vgg16_flattened_{RIVAL}",
+            f"imagenet_scores_{RIVAL}_to_efficientnet_lite0_{RIVAL}",
+        )
+        for end, limits in {"low": (-1, 0), "high": (0, 1)}.items()
+    ),
     *(
         ("size_and_similarity", "drawn_pets", f"{size}_earlier_low", -1, 0, GRID)
         for size in ("10", "30", "100", "all")
