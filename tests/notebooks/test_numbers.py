@@ -195,6 +195,7 @@ SLOW = "at 150 pixels no head on VGG16's frozen features comes to 0.968 in twent
 WHEN = "ten seeds: late is never better than at once; early is in three; steps settle nothing"
 GRID = "opening pays for signs, and earlier features do, but not for cats and dogs"
 FLOWERS = "lesson 13: neighbours are behind on flowers; two networks are not told apart"
+CARS = "cars: opening everything beats the frozen base in each seed, batch norm alone does not"
 RIVAL = "logistic_regression"
 
 STAGES = "lesson 01: for signs the middle of the base is better than its end, for the others worse"
@@ -241,6 +242,13 @@ BOUNDS = [
     ("when_to_open", "compared", "early_less_at_once_high", -1, 0, WHEN),
     ("when_to_open", "compared", "early_smaller_steps_less_early_low", -1, 0, WHEN),
     ("when_to_open", "compared", "early_smaller_steps_less_early_high", 0, 1, WHEN),
+    ("cars", "compared", "open_less_frozen_low", 0, 1, CARS),
+    ("cars", "compared", "batch_norm_less_frozen_high", -1, 0, CARS),
+    ("cars", "batch_norm", "rate", 0.004, 0.004, CARS),
+    ("cars", "batch_norm", "test_pictures", 420, 420, CARS),
+    *(("cars", "open", f"seed{s}_test_accuracy", 0.5, 1, CARS) for s in (1, 2, 3)),
+    *(("cars", "batch_norm", f"seed{s}_training_accuracy", 0.85, 0.95, CARS) for s in (1, 2, 3)),
+    ("cars", "frozen", "test_accuracy", 0, 0.5, CARS),
     ("drawn", "10", "gained_on_test_low", 0, 1, DEEPER),
     ("depths", "depths", "seeds", 10, 1e9, "enough runs to compare depths"),
     ("depths", "depths", "before_to_last_low", -0.02, 1, "longer training is not the reason"),
