@@ -345,6 +345,21 @@ def test_a_term_of_the_glossary_is_introduced_where_it_says(term, said):
     (name,) = [path.name for path in PATHS if path.stem.startswith(lesson)]
     assert f"({name})" in said
     assert introduces(name, term) or term == "accuracy"  # a word that needs no introduction there
+    assert links(nbformat.read(ROOT / "notebooks" / name, 4)).count(anchor(term)) == 1
+
+
+def anchor(term):
+    """What a heading is called in an address, on the Git host and in JupyterLab."""
+    return term.replace(" ", "-")
+
+
+def links(lesson):
+    prose = "\n".join(cell.source for cell in of_kind(lesson, "markdown"))
+    return re.findall(r"\]\(glossary\.md#([^)]+)\)", prose)
+
+
+def test_links_to_the_glossary_lead_to_its_terms(lesson):
+    assert {*links(lesson)} <= {anchor(term) for term, _ in ENTRIES}
 
 
 def test_the_glossary_is_in_order_and_a_wrong_lesson_is_noticed():
