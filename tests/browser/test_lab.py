@@ -219,6 +219,19 @@ def test_an_exercise_answered_wrongly_then_rightly(desk, lab, shots):
     close_and_shut_down(desk)
 
 
+def test_a_term_leads_to_its_entry_in_the_glossary(desk, shots):
+    desk.set_viewport_size(LAPTOP)
+    open_lesson(desk, DENSE_HEAD)
+    desk.locator(f"{PANEL} a", has_text="Dropout").first.click()
+    entry = desk.locator(".jp-MarkdownViewer:not(.lm-mod-hidden) h3", has_text="dropout")
+    expect(entry).to_be_in_viewport(timeout=30_000)
+    desk.wait_for_timeout(500)
+    desk.screenshot(path=shots / "lab_glossary.png")
+    desk.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon").last.click()
+    open_lesson(desk, DENSE_HEAD)
+    close_and_shut_down(desk)
+
+
 def test_progress_bars_move_in_one_line_and_go(desk, lab):
     """A new notebook and pictures never seen before: three bars in turn, long enough to watch."""
     folder = write_classes(Path(lab["folder"]) / "my pictures", 200)
