@@ -38,7 +38,8 @@ def break_even(epochs, views, plain, view, head, kept, planned):
 
 @exercise(
     "15-2",
-    right="It changed with all that the outputs depend on, and with nothing else that was tried.",
+    right="It changes with all that the outputs depend on. (The course's own name also overlooks "
+    "the names of layers, which Keras numbers anew when a base is built a second time.)",
     hint="Three things decide: the layers with their settings, which `base.to_json()` describes; "
     "the numbers in all arrays of `base.get_weights()`; and those in `pixels`, in their order.",
 )
@@ -49,7 +50,8 @@ def name_for(function):
 
     def base(change=lambda numbers: numbers, scale=255):
         scaling, mix = layers.Rescaling(1 / scale, name="scaling"), layers.Conv2D(2, 3, name="mix")
-        model = keras.Sequential([keras.Input((4, 4, 3)), scaling, mix], name="base")
+        inputs = keras.Input((4, 4, 3), name="pixels")  # Keras would number a name of its own
+        model = keras.Sequential([inputs, scaling, mix], name="base")
         mix.set_weights([change(kernel).reshape(3, 3, 3, 2), np.ones(2)])
         return model
 
@@ -85,7 +87,7 @@ def same_price(few, many, low, high, answers_of, signs):
         count = len({*rows[-1].tolist()})
         if not count == len(rows[-1]) == size:
             return f"The {which} set has {count} different pictures, and {size} are paid for."
-        if (np.bincount(labels[rows[-1]]) != size // len(signs.class_names)).any():
+        if (np.bincount(labels[rows[-1]]) != size // len(signs.train.class_names)).any():
             return f"In the {which} set some classes have more pictures than others."
     shown, wanted = [len({*tracks[part]}) for part in rows], [size // 4, size]
     if shown == wanted[::-1]:
