@@ -172,6 +172,6 @@ def mended(function):
         return f"These may learn: {', '.join(learn) or 'none'}. It should be block and head."
     if not model.compiled:
         return "The model is not compiled, so `fit` would refuse it."
-    if (rate := float(model.optimizer.learning_rate)) > 0.0009:
+    if (rate := float(model.optimizer.learning_rate)) > 0.00099:
         return f"The rate is {rate:.2g}. At 0.001 nine of ten bases were ruined in lesson 04."
     return None
