@@ -55,8 +55,12 @@ def five_of_them(values, labels):
     return cross_val_score(make_pipeline(SelectKBest(k=20), LINEAR), values, labels)
 
 
-def joined(*scaling):
-    return lambda network: keras.Sequential([keras.Input((4, 4, 3)), *scaling, network])
+def joined(*scaling, size=4):
+    return lambda network: keras.Sequential([keras.Input((size, size, 3)), *scaling, network])
+
+
+def without_input(network):
+    return keras.Sequential([UNIT, STANDARD, network])
 
 
 def computed(scale):
@@ -95,6 +99,9 @@ RIGHT = {
     "01-1": [by_hand, by_another_half],
     "01-2": [
         computed(lambda x: (x / 255 - MEAN) / SPREAD),
+        joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN / SPREAD), size=128),
+        joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN / SPREAD), size=None),
+        without_input,
         joined(layers.Rescaling(1 / 255 / SPREAD, -MEAN / SPREAD)),
         joined(layers.Normalization(mean=255 * MEAN, variance=(255 * SPREAD) ** 2)),
     ],
@@ -125,7 +132,7 @@ WRONG = {
         (joined(UNIT, UNIT, STANDARD), "divided by 255 twice"),
         (joined(layers.Rescaling(1 / 255 / SPREAD, MEAN / SPREAD)), "what the network gives for"),
         (outside, "gives a function"),
-        (without_network, "The network gives (None, 2, 2, 5)"),
+        (without_network, "the network gives (4, 2, 2, 5)"),
         (weights_anew, "leave it as it is"),
         (wrong_side, "does not give what the network gives"),
         (lambda network: ..., "waits"),

@@ -91,9 +91,10 @@ RIGHT = {
 WRONG = {
     "03-1": [
         ([FLIP, layers.RandomRotation(0.26), ZOOM], "come out mirrored"),
-        ([layers.RandomFlip("vertical"), TURN], "come out mirrored"),
+        ([layers.RandomFlip("vertical"), TURN], "or an `ahead`"),
         ([layers.RandomRotation(0.26, fill_mode="nearest"), ZOOM], "In which unit"),
         ([layers.RandomRotation(0.5)], "In which unit"),
+        *(([layers.RandomRotation(share)], "15 were meant") for share in (15 / 180, 1 / 15)),
         ([layers.Rescaling(1 / 255), TURN], "scaled twice"),
         ([layers.Rescaling(0.9), TURN], "validation and test pictures"),
         ([], "comes out as it went in"),

@@ -186,9 +186,10 @@ WRONG = {
     "04-4": [
         (other(grey=1.0), "In grey the check measures another"),
         (other(turned=changed(lambda x: x[:, :, ::-1])), "mirrored left to right"),
-        (other(turned=changed(lambda x: x[::-1])), "order of the pictures"),
+        (other(turned=changed(lambda x: x[::-1])), "in the reverse order"),
+        (other(*other()[:1:-1]), "are exchanged"),
         (other(grey=33), "a fraction"),
-        (other(turned=0.77), "Upside down the check measures another"),
+        (other(turned=0.77), "With the rows reversed the check measures another"),
         ((knows(), None, ..., ...), "waits"),
     ],
     "04-5": [

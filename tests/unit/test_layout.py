@@ -100,7 +100,7 @@ def test_the_helpers_are_small():
     # rooms without a network (130) and marking (55) take.
     exercises = [*(UTILS / "exercises").glob("*.py")]
     assert sum(map(lines, {*UTILS.rglob("*.py")} - {*exercises})) <= 4640
-    assert max(map(lines, exercises)) <= 180  # what an exercise wants is no machinery: a file each
+    assert max(map(lines, exercises)) <= 190  # what an exercise wants is no machinery: a file each
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

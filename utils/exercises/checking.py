@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def _verdict(name, answer):
     except Waiting:
         return False, f"Exercise {name} {WAITING}"
     except Exception as error:  # what a learner wrote may stop in any way
-        wrong = f"Trying the answer stopped with {type(error).__name__}: {error}"
+        told = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
+        wrong = f"Trying the answer stopped with {type(error).__name__}: {told}"
     if wrong:
         return False, f"Not yet. {wrong}\nAnother hint: exercises.hint({name!r})"
     return True, f"Right. {one.right}"

@@ -43,8 +43,8 @@ def divide(function):
 )
 def gain(function):
     """A function: labels and predicted classes, integers (n,) → accuracy less the baseline."""
-    labels, predicted = np.array([0, 2, 2, 1, 2, 0, 2, 2]), np.array([0, 1, 2, 1, 1, 1, 2, 2])
-    given, accuracy, baseline = answered(function(labels, predicted)), 5 / 8, 5 / 8
+    labels, predicted = np.array([0, 2, 2, 1, 2, 0, 2, 2]), np.array([0, 1, 2, 1, 1, 0, 2, 2])
+    given, accuracy, baseline = answered(function(labels, predicted)), 6 / 8, 5 / 8
     if np.isclose(given, accuracy - baseline):
         labels, predicted = np.array([1, 1, 0, 0, 1]), np.array([1, 1, 0, 0, 0])
         given = answered(function(labels, predicted))
@@ -54,12 +54,13 @@ def gain(function):
     task = f"For labels {labels.tolist()} and predictions {predicted.tolist()} it gives {given:.3f}"
     if np.isclose(given, accuracy):
         return f"{task}, which is the accuracy itself. What would always answering 2 reach?"
-    if np.isclose(given, accuracy - 1 / 3):
-        return (
-            f"{task}. You took one over the number of classes for the baseline, which holds only "
-            "where all classes are equally frequent. How frequent is class 2?"
-        )
-    if np.isclose(given, accuracy - 1 / 2):
+    for share in (1 / 3, 1 / 2):
+        if np.isclose(given, accuracy - share):
+            return (
+                f"{task}. You took {share:.3f} for the baseline, as if there were so many classes "
+                "and all of them equally frequent. How frequent is class 2?"
+            )
+    if np.isclose(given, accuracy - 3 / 8):
         return (
             f"{task}. It looks as if the most frequent *prediction* was counted. The baseline "
             "looks at the labels only."

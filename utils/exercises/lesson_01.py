@@ -77,7 +77,7 @@ MISTAKES = [  # what the network may be given instead, of pixels from 0 to 255, 
 )
 def scales_itself(function):
     """A function: a network of scaled pixels → a model of pixels 0–255 that scales, then asks."""
-    network = keras.Sequential([keras.Input((4, 4, 3)), layers.Conv2D(5, 3)])
+    network = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(5, 3)])
     draw = np.random.default_rng(2)
     weights = [draw.normal(size=weight.shape) for weight in network.weights]
     network.set_weights(weights)
@@ -86,9 +86,8 @@ def scales_itself(function):
         return f"It gives a {type(model).__name__}, not a Keras model that could be saved."
     if not all(map(np.allclose, network.get_weights(), weights)):
         return "The weights of the given network are others now. It was trained; leave it as it is."
-    if model.input_shape != network.input_shape:
-        return f"The model takes {model.input_shape}, and the network {network.input_shape}."
-    pixels = draw.uniform(0, 255, (8, 4, 4, 3)).astype("float32")
+    side = (model.input_shape[1] if model.built else None) or 4  # as the learner has set it
+    pixels = draw.uniform(0, 255, (4, side, side, 3)).astype("float32")
     given = np.asarray(model(pixels, training=False))
 
     def equals(scaled):
@@ -100,8 +99,8 @@ def scales_itself(function):
     for mistake, told in MISTAKES:
         if equals(mistake(pixels)):
             return told
-    if given.shape != np.shape(network(pixels)):
-        return f"The network gives {network.output_shape}, and the model {model.output_shape}."
+    if given.shape != (wanted := np.shape(network(pixels))):
+        return f"Of these pixels the network gives {wanted}, and the model {given.shape}."
     return "The model does not give what the network gives for (pixels / 255 − mean) / spread."
 
 

@@ -11,7 +11,7 @@ from utils.exercises.checking import answered, exercise
     "04-1",
     right="So many layers learn as were asked for, and no running mean can move.",
     hint="First make the list of all layers with weights that are not batch normalisation; its "
-    "last n are `[-n:]`. Then say of every layer of the base whether it is in there.",
+    "last n are `[-n:]` (with n = 0 all). Then say of every layer of the base whether it is there.",
 )
 def last_layers(function):
     """A function: base and n → the last n layers with weights, opened, batch norm left out."""
@@ -108,8 +108,9 @@ def alone(model, trained_on, test, accuracy):
 @exercise(
     "04-4",
     right="Which of the two costs more tells what the network has learned to look at.",
-    hint="The axes are pictures, rows, columns, colours. `x.mean(-1, keepdims=True)` is one grey "
-    "value for each pixel; `np.repeat(…, 3, axis=-1)` makes three equal colours of it.",
+    hint="The axes are pictures, rows, columns, colours, and `x[:, ::-1]` reverses the rows. "
+    "`x.mean(-1, keepdims=True)` is one grey value for each pixel; `np.repeat(…, 3, axis=-1)` "
+    "makes three equal colours of it.",
 )
 def other_pictures(model, few, grey, turned):
     """A model, a split, and its accuracy on that in grey and with the rows in reverse order."""
@@ -120,18 +121,25 @@ def other_pictures(model, few, grey, turned):
 
     if max(grey, turned) > 1:
         return "An accuracy is a fraction from 0 to 1."
-    in_grey = np.repeat(pixels.mean(-1, keepdims=True), 3, axis=-1)
-    if abs(grey - accuracy(in_grey)) > 1.5 / len(few):  # whole numbers of grey are right, too
-        if abs(grey - accuracy(in_grey / 255)) < 0.5 / len(few):
-            return "The grey pictures were divided by 255, and the model scales them once more."
-        return f"In grey the check measures another accuracy than your {grey:.3f}."
-    if abs(turned - accuracy(pixels[:, ::-1])) < 0.5 / len(few):
+    in_grey = accuracy(np.repeat(pixels.mean(-1, keepdims=True), 3, axis=-1))
+    upside_down, one = accuracy(pixels[:, ::-1]), 1 / len(few)
+    if max(abs(grey - upside_down), abs(turned - in_grey)) < one < abs(in_grey - upside_down):
+        return "The two accuracies are exchanged: first the one in grey, then the other."
+    if abs(grey - in_grey) > 1.5 * one:  # whole numbers of grey are right, too
+        return (
+            f"In grey the check measures another accuracy than your {grey:.3f}. Is there one grey "
+            "value for each pixel, the mean of its colours, and still from 0 to 255?"
+        )
+    for mistake, seen in {
+        "mirrored left to right": pixels[:, :, ::-1],
+        "turned, so that left and right have changed places, too": pixels[:, ::-1, ::-1],
+        "in the reverse order, and do not go with their labels": pixels[::-1],
+    }.items():
+        if abs(turned - upside_down) >= one / 2 > abs(turned - accuracy(seen)):
+            return f"The pictures are {mistake}. Only the *rows* are to change places."
+    if abs(turned - upside_down) < one / 2:
         return None
-    if abs(turned - accuracy(pixels[:, :, ::-1])) < 0.5 / len(few):
-        return "The pictures are mirrored left to right. Upside down, the *rows* change places."
-    if abs(turned - accuracy(pixels[::-1])) < 0.5 / len(few):
-        return "The order of the pictures is reversed, so they do not go with their labels."
-    return f"Upside down the check measures another accuracy than your {turned:.3f}."
+    return f"With the rows reversed the check measures another accuracy than your {turned:.3f}."
 
 
 @exercise(
@@ -171,7 +179,7 @@ def dearest(place, probabilities, labels):
     of_truth = probabilities[np.arange(len(labels)), labels]
     if of_truth[place] == of_truth.min():
         return None
-    told = f"Picture {place} has a loss of {-np.log(max(of_truth[place], 1e-7)):.3g}."
+    told = f"Picture {place} has a loss of {abs(np.log(max(of_truth[place], 1e-7))):.3g}."
     if of_truth[place] == of_truth.max():
         return f"{told} That is the smallest one: the network is right, and sure of it."
     if place == probabilities.max(-1).argmin():
