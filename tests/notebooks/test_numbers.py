@@ -530,6 +530,30 @@ def test_on_test_few_of_the_five_heads_are_at_the_books_accuracy(moment, many):
     assert sum(accuracy >= 0.968 for accuracy in told) == many
 
 
+SETS = ("cats_vs_dogs_full", "flowers", "cars_50", "drawn_pets", "gtsrb", "drawn_signs")
+
+
+@pytest.mark.parametrize("source", SETS)
+@pytest.mark.parametrize(("stage", "above"), [("block1", ("gtsrb",)), ("block3", SETS)])
+def test_what_lesson_01_says_of_the_networks_with_random_weights(source, stage, above):
+    trained, *chance = (
+        number("blocks", f"{source} {weights}", f"grid_{stage}_accuracy")
+        for weights in ("pretrained", "random1", "random2", "random3")
+    )
+    assert (trained > max(chance)) == (source in above)
+
+
+@pytest.mark.parametrize(
+    ("source", "good"),
+    [("cats_vs_dogs_full", 3), ("drawn_pets", 3), ("flowers", 2), ("cars_50", 1)],
+)
+def test_so_many_stages_are_shown_to_be_as_good_as_the_last(source, good):
+    stages = ("block8", "block11", "block15", "block16", "top")
+    entry = f"{source} pretrained"
+    shown = [s for s in stages if number("blocks", entry, f"grid_{s}_less_top_low") > -0.03]
+    assert shown == list(stages[-good:])
+
+
 HANDOFF = results.load_stored("handoff")
 
 
