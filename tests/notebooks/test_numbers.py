@@ -474,6 +474,20 @@ def test_running_averages_that_move_cost_accuracy_on_the_drawings():
     assert paired(runs).high < 0
 
 
+def test_on_photographs_the_rate_spoils_every_base_and_sgd_settles_nothing():
+    def after(head, way):
+        return [
+            number("random_head", "cats_vs_dogs_full", f"{head}_{way}_seed{seed}_accuracy")
+            for seed in FIVE
+        ]
+
+    untouched = number("random_head", "cats_vs_dogs_full", "untouched_accuracy")
+    for head in ("random", "trained"):
+        assert max(after(head, "adam_1e-3")) < untouched - 0.2
+    pairs = zip(after("trained", "sgd_1e-2"), after("random", "sgd_1e-2"), strict=True)
+    assert sum(trained < random for trained, random in pairs) == 2
+
+
 def test_the_rate_spoils_a_base_not_the_random_head():
     def runs(way, heads=("random", "trained")):
         keys = [f"{head}_{way}_seed{seed}_accuracy" for head in heads for seed in FIVE]
