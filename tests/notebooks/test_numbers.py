@@ -57,7 +57,7 @@ READ_ALOUD = {
     "11_the_handoff": ["handoff"],
     "12_bottleneck_lab": ["transfer_to_signs"],
     "13_codes_and_stopped_gradients": ["flowers"],
-    "14_open_everything": ["when_to_open", "batch_norm_ways", "training_memory"],
+    "14_open_everything": ["when_to_open", "batch_norm_ways", "training_memory", "cars"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "until_target"],
 }
 
@@ -500,6 +500,37 @@ def test_the_rate_spoils_a_base_not_the_random_head():
         assert min(runs(way)) > untouched - 0.02
     random, trained = runs("sgd_1e-2", ["random"]), runs("sgd_1e-2", ["trained"])
     assert sum(np.greater(random, trained)) >= 3  # "in most runs the smaller harm"
+
+
+def test_on_the_books_photographs_fine_tuning_is_ahead_by_a_point_at_the_edge_of_chance():
+    found = paired([("book", lesson, "test") for lesson in ("03", "04")])
+    assert 0.005 < found.difference < 0.02 and abs(found.low) < 0.005
+
+
+def test_moving_averages_cost_accuracy_clearly_in_one_seed_of_five():
+    found = []
+    for seed in FIVE:
+        names = (
+            f"seed{seed}_head_validation_accuracy",
+            f"seed{seed}_zero_rate_validation_accuracy",
+        )
+        before, after = (number("seeds", "04", name) for name in names)
+        found.append(after - before)
+    assert found[0] < -0.03 and max(map(abs, found[1:])) < 0.01
+
+
+def test_a_trained_head_is_ahead_at_the_smallest_rate_on_both_sets_and_sgd_moves_more_under_it():
+    for entry in ("drawn_pets", "cats_vs_dogs_full"):
+        told = results.load_stored("random_head")[entry]["numbers"]
+        for seed in FIVE:
+            trained, random = (
+                told[f"{head}_adam_1e-5_seed{seed}_accuracy"] for head in ("trained", "random")
+            )
+            assert trained > random
+            trained, random = (
+                told[f"{head}_sgd_1e-2_seed{seed}_moved"] for head in ("trained", "random")
+            )
+            assert trained > random
 
 
 @pytest.mark.parametrize("seed", FIVE)
