@@ -146,6 +146,15 @@ def test_a_kit_holds_the_course_its_pictures_and_a_page(index, drawn, tmp_path, 
 
 
 @needs_git
+def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path):
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "thesis.txt").write_text("years")
+    with pytest.raises(CourseError, match="course is somebody's own: name another folder"):
+        kit.write(tmp_path, ["linux"], ["3.12"])
+    assert (tmp_path / "course" / "thesis.txt").read_text() == "years"
+
+
+@needs_git
 @pytest.mark.nightly
 def test_a_course_installed_from_its_kit_runs_with_every_index_off(tmp_path):
     """Downloads this system's packages as pip is set up here; then nothing can be reached."""

@@ -83,6 +83,8 @@ def _course(folder):
     """A copy of the repository as last committed, with the pictures and weights that are here."""
     if not (ROOT / ".git").exists():
         raise CourseError(f"{ROOT} is no git checkout: clone the course, and make the kit there")
+    if folder.exists() and not (folder / "utils" / "running" / PAGE.name).exists():
+        raise CourseError(f"{folder} is somebody's own: name another folder for the kit")
     shutil.rmtree(folder, ignore_errors=True)
     clone = ["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(folder)]
     subprocess.run(clone, check=True)
@@ -106,10 +108,12 @@ def write(folder: Path, systems: list[str], pythons: list[str], lock: Path | Non
         folder: made when missing; `course`, `wheels` and `INSTALL.md` are written into it.
         systems, pythons: for which computers; keys of SYSTEMS, and of PYTHONS.
         lock: the requirements, requirements.lock if not given.
+
+    Raises CourseError: no git checkout, a folder `course` of another kind, a package not to be had.
     """
     wheels, lock = folder / "wheels", (lock or ROOT / "requirements.lock").read_text("utf-8")
-    wheels.mkdir(parents=True, exist_ok=True)
     more = _course(folder / "course")
+    wheels.mkdir(parents=True, exist_ok=True)
     for system, python in tqdm([(s, p) for s in systems for p in pythons], "packages", unit="set"):
         fetch(system, python, lock, wheels)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
