@@ -3,7 +3,6 @@
 import importlib
 import itertools
 import json
-import re
 
 import pytest
 
@@ -14,7 +13,7 @@ from utils.running import copies, lessons
 
 pytestmark = pytest.mark.check
 
-IN_CELL = re.compile(r'exercises\.check\("(\d\d-\d)"')
+IN_CELL = copies.EXERCISE
 SOURCES = {
     lesson: [
         "".join(cell["source"])

@@ -21,23 +21,17 @@ from utils.running.profiles import CourseError
 from utils.sources.registry import ARCHIVES, SOURCES
 
 PYTHONS = ("3.11", "3.12", "3.13")
-# System → what the markers of the lock ask about it, and the kinds of wheels that run there.
+# What markers of the lock ask about a system; system → the answers, and the wheels that run there.
 # glibc 2.28 is that of Debian 10, Ubuntu 20.04 has a later one; TensorFlow asks for macOS 12.
+ASKED = ("os_name", "sys_platform", "platform_system", "platform_machine")
 SYSTEMS = {
     "linux": (
-        {"os_name": "posix", "sys_platform": "linux", "platform_machine": "x86_64"},
+        ("posix", "linux", "Linux", "x86_64"),
         [f"manylinux_2_{n}_x86_64" for n in range(28, 4, -1)] + ["manylinux2014_x86_64"],
     ),
-    "macos": (
-        {"os_name": "posix", "sys_platform": "darwin", "platform_machine": "arm64"},
-        ["macosx_12_0_arm64"],
-    ),
-    "windows": (
-        {"os_name": "nt", "sys_platform": "win32", "platform_machine": "AMD64"},
-        ["win_amd64"],
-    ),
+    "macos": (("posix", "darwin", "Darwin", "arm64"), ["macosx_12_0_arm64"]),
+    "windows": (("nt", "win32", "Windows", "AMD64"), ["win_amd64"]),
 }
-NAMES = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}  # sys_platform → platform_system
 PAGE = Path(__file__).with_suffix(".md")  # the text of INSTALL.md
 
 
@@ -46,16 +40,17 @@ def needed(system: str, python: str, lock: str) -> list[str]:
 
     `system` is a key of SYSTEMS, `python` such as "3.12"; `lock` is the text of requirements.lock.
     """
-    markers = dict(SYSTEMS[system][0], platform_system=NAMES[SYSTEMS[system][0]["sys_platform"]])
-    markers |= {"python_version": python, "python_full_version": f"{python}.9"}
+    versions = {"python_version": python, "python_full_version": f"{python}.9"}
+    asked = dict(zip(ASKED, SYSTEMS[system][0], strict=True))
+    markers = {**default_environment(), **asked, **versions}
     chosen = []
     for block in re.split(r"\n(?=\S)", lock.replace("\\\n", " ")):
-        asked, *hashes = re.split(r"\s+--hash=", block.strip())
-        if not asked or asked.startswith("#"):
+        name, *hashes = re.split(r"\s+--hash=", block.strip())
+        if not name or name.startswith("#"):
             continue
-        requirement = Requirement(asked)
+        requirement = Requirement(name)
         marker, requirement.marker = requirement.marker, None
-        if marker is None or marker.evaluate({**default_environment(), **markers}):
+        if marker is None or marker.evaluate(markers):
             chosen.append(" ".join([str(requirement), *(f"--hash={h}" for h in hashes)]))
     return chosen
 
