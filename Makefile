@@ -7,13 +7,15 @@ RUN := $(BIN)/python
 # Two tests at a time: one alone leaves a quarter of two cores idle.
 TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 
-.PHONY: course lab kit check test test-all bench lock clean
+.PHONY: course lab extras kit check test test-all bench lock clean
 
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
 
 lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos sets them up, SOLUTIONS=1 solves them
 	$(RUN) -m utils.course lab --profile $(PROFILE) $(if $(SOLUTIONS),--solutions)
+
+extras: $(VENV)/.ready-extras  ## install what lessons 21 and 22 need besides, and the faster engine of lesson 15
 
 kit: $(VENV)/.ready  ## write a folder for a USB stick, for rooms without a network; KIT=folder says where
 	$(RUN) -m utils.course kit $(if $(KIT),--folder "$(KIT)")
@@ -38,14 +40,16 @@ bench: $(VENV)/.ready-tests  ## measure the course's ways against others'; half 
 
 # OpenVINO asks for a package that reports its use to its makers, and works without. So the locks leave
 # it out, and are installed with --no-deps: they name everything else. The second holds what the extras
-# add to the first, at versions that agree with it.
+# add to the first, the third what tests add to both, at versions that agree.
 RESOLVE := uv pip compile --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
   --no-emit-package openvino-telemetry --no-emit-index-url --no-emit-find-links --python-version 3.11
-IN_FIRST = $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock)
+without = $(1:%=--constraint %) $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' $(1))
 
-lock:  ## resolve pyproject.toml into requirements.lock and tests/requirements.lock (needs uv)
+lock:  ## resolve pyproject.toml into the three locks (needs uv)
 	$(RESOLVE) pyproject.toml --output-file requirements.lock
-	$(RESOLVE) --extra test --extra fast --constraint requirements.lock $(IN_FIRST) \
+	$(RESOLVE) --extra fast --extra ship --extra scale $(call without,requirements.lock) \
+	  pyproject.toml --output-file requirements-extras.lock
+	$(RESOLVE) --extra test $(call without,requirements.lock requirements-extras.lock) \
 	  pyproject.toml --output-file tests/requirements.lock
 
 clean:  ## remove the environment and everything in data/ but its card and learners' copies
@@ -62,7 +66,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(INSTALL) --no-deps --no-build-isolation --quiet -e .
 	touch $@
 
-# What only the tests and the faster engine of lesson 15 need.
-$(VENV)/.ready-tests: tests/requirements.lock $(VENV)/.ready
+# What lessons 21 and 22 and the faster engine of lesson 15 need.
+$(VENV)/.ready-extras: requirements-extras.lock $(VENV)/.ready
+	$(INSTALL) --require-hashes --no-deps -r requirements-extras.lock
+	touch $@
+
+$(VENV)/.ready-tests: tests/requirements.lock $(VENV)/.ready-extras
 	$(INSTALL) --require-hashes --no-deps -r tests/requirements.lock
 	touch $@

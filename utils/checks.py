@@ -1,5 +1,6 @@
 """A claim is a check: a cell that fails when the sentence above it is not true."""
 
+import importlib.util
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,17 @@ def parameters(given: Mapping) -> None:
     for name, value in given.items():
         if name.isupper() and (wrong := ranges.misfit(name, value)):
             raise ValueError(f"{wrong}: change it in the cell at the top")
+
+
+def installed(*modules: str) -> None:
+    """Claim that what a lesson needs besides the course's own packages is there; lesson 21.
+
+    A ModuleNotFoundError names what is missing, and how to install it.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        told = "run `make extras` in the course's folder, then restart the kernel"
+        raise ModuleNotFoundError(f"this lesson needs {' and '.join(missing)} besides: {told}")
 
 
 def _moved(weights, before):

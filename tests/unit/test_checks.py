@@ -126,3 +126,9 @@ def test_parameters_out_of_range_are_named_with_the_way_out():
         checks.parameters({"SEED": 1, "HEAD_EPOCHS": 0})
     must = "it must be a whole number of at least 1: change it in the cell at the top"
     assert str(caught.value) == f"HEAD_EPOCHS is 0, but {must}"
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_way_to_it():
+    checks.installed("numpy", "keras")
+    with pytest.raises(ModuleNotFoundError, match=r"needs no_such_one besides: run `make extras`"):
+        checks.installed("numpy", "no_such_one")

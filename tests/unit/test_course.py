@@ -475,17 +475,19 @@ def project_pins():
     ]
 
 
-LOCKS = ["requirements.lock", "tests/requirements.lock"]
+LOCKS = ["requirements.lock", "requirements-extras.lock", "tests/requirements.lock"]
 
 
 def test_pyproject_locks_and_conda_agree():
-    """What learners need is in the first lock, what the extras add in the second, nothing twice."""
+    """What learners need is in the first lock, what extras and tests add in others, once each."""
     learners, extras = project_pins()
-    first, second = map(environment.locked, LOCKS)
+    first, more, tests = map(environment.locked, LOCKS)
     assert learners == environment_pins()
     assert learners == {name: first[name] for name in learners} and len(first) > len(learners)
-    assert extras == {name: second[name] for name in extras} and len(second) > len(extras)
-    assert not first.keys() & second.keys()
+    added = more | tests
+    assert extras == {name: added[name] for name in extras} and len(added) > len(extras)
+    assert "pytest" in tests and "ray" in more
+    assert len(first | more | tests) == len(first) + len(more) + len(tests)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -510,7 +512,7 @@ def test_what_only_tests_need_may_be_missing(monkeypatch):
     monkeypatch.setattr(environment, "wanted", lambda extras=False: pins[extras])
     text, good = environment.report()
     assert good and "BAD" not in text
-    assert "not installed (only tests and lesson 15 use it)" in text
+    assert "not installed (only tests and some lessons use it)" in text
 
 
 def test_every_dependency_and_every_conda_line_has_its_reason():

@@ -136,20 +136,21 @@ def opening(notebook: dict) -> tuple[str, str, str]:
 
 
 def _start_page(notebooks, profile, folder, said):
-    rows = {"core": "", "deeper": ""}
+    rows = {"0": "", "1": "", "2": ""}  # a table for each tens digit
     for lesson, notebook in notebooks.items():
         title, answer, time = opening(notebook)
         time = time.replace(" ", "\N{NO-BREAK SPACE}")
         cells = f"[{title}]({lesson}.ipynb)", answer, time, _done(lesson, profile)
         cells = *cells, _solved(notebook, folder)
-        rows["core" if lesson < "1" else "deeper"] += f"| {' | '.join(cells)} |\n"
+        rows[lesson[0]] += f"| {' | '.join(cells)} |\n"
     others = {path.stem for path in profiles.PROFILES.glob("*.yaml")} - {profile, "smoke"}
     others = "\n".join(f"- `make lab PROFILE={name}`: {_about(name)}" for name in sorted(others))
     new = "".join(f"\n> **New version.** {sentence}.\n" for sentence in said)
     places = {"folder": folder, "root": ROOT, "python": sys.executable}
     known = {"profile": profile, "about": _about(profile), "new": new, "others": others}
+    tables = dict(zip(("core", "deeper", "home"), (row[:-1] for row in rows.values()), strict=True))
     text = (JUPYTERLAB / "start.md").read_text("utf-8")
-    return text.format(**known, **places, **{part: row[:-1] for part, row in rows.items()})
+    return text.format(**known, **places, **tables)
 
 
 def _about(profile):

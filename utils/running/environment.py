@@ -38,7 +38,11 @@ def report() -> tuple[str, bool]:
     for name, version in (wanted() | wanted(extras=True)).items():
         found = installed(name)
         word = "ok " if found == version else "BAD" if found or name in needed else "-  "
-        use = "" if name in needed or found else "  not installed (only tests and lesson 15 use it)"
+        use = (
+            ""
+            if name in needed or found
+            else "  not installed (only tests and some lessons use it)"
+        )
         lines.append(f"  {word} {name:34} {found or 'missing':10} {version}{use}")
     if not all(needed.values()):
         lines.append("Some packages differ: run `pip install --no-deps -r requirements.lock`")
@@ -69,8 +73,8 @@ def locked(path: str) -> dict[str, str]:
 def licences() -> str:
     """List the licence of every installed package of the locks, of weights and of data sets."""
     lines = ["Packages, as they state it"]
-    pins = locked("requirements.lock") | locked("tests/requirements.lock")
-    for name, version in pins.items():
+    locks = ("requirements.lock", "requirements-extras.lock", "tests/requirements.lock")
+    for name, version in (pin for lock in locks for pin in locked(lock).items()):
         if installed(name):
             lines.append(f"  {name:34} {version:14} {_licence(importlib.metadata.metadata(name))}")
     lines.append("Weights, trained on ImageNet, whose own terms are for research")

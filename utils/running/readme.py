@@ -19,6 +19,8 @@ TEMPLATE, PAGE, ARC = (results.STORED / name for name in ("page.md", "README.md"
 MISSING = "–"
 WORDS, MINUTES = 150, 8  # read in a minute, code and figures between them; for an exercise
 
+BANDS = {"0": "lessons 00 to 04", "1": "lessons 10 to 15", "2": "lessons 20 to 22"}
+
 # What the book prints after its last step, on 1,000 test pictures: F. Chollet, Deep Learning with
 # Python, first edition (2017), notebook 5.3.
 BOOK = statistics.with_interval(0.968, 1000)
@@ -121,7 +123,7 @@ def plan_table() -> str:
         spent = -(-words // WORDS), minutes(stored[path.stem]), MINUTES * exercises
         title, _, _ = copies.opening(notebook)
         rows.append([f"[{title}](notebooks/{path.name})", *spent, sum(spent)])
-        band = "lessons 00 to 04" if path.name < "1" else "lessons 10 to 15"
+        band = BANDS[path.name[0]]
         sums[band] = [a + b for a, b in zip(sums.get(band, [0] * 4), rows[-1][1:], strict=True)]
     rows += [[band, *numbers] for band, numbers in sums.items()]
     head = ["lesson", "reading", "running", "exercises", "together"]
