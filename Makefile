@@ -49,7 +49,7 @@ lock:  ## resolve pyproject.toml into the three locks (needs uv)
 	$(RESOLVE) pyproject.toml --output-file requirements.lock
 	$(RESOLVE) --extra fast --extra ship --extra scale $(call without,requirements.lock) \
 	  pyproject.toml --output-file requirements-extras.lock
-	$(RESOLVE) --extra test $(call without,requirements.lock requirements-extras.lock) \
+	$(RESOLVE) --extra test --extra site $(call without,requirements.lock requirements-extras.lock) \
 	  pyproject.toml --output-file tests/requirements.lock
 
 clean:  ## remove the environment and everything in data/ but its card and learners' copies
