@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 
 import nbformat
 import papermill
 import pytest
+import yaml
 
 from tests.conftest import save, write_classes
 from utils import backbones, course, datasets, results
@@ -463,8 +465,6 @@ def environment_pins():
 
 
 def project_pins():
-    import tomllib
-
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -513,6 +513,21 @@ def test_what_only_tests_need_may_be_missing(monkeypatch):
     text, good = environment.report()
     assert good and "BAD" not in text
     assert "not installed (only tests and some lessons use it)" in text
+
+
+def test_a_citation_names_the_version_that_there_is():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == project["version"]
+    assert cited["title"] == (ROOT / "README.md").read_text().splitlines()[0].removeprefix("# ")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda p: p.stem)
+def test_what_the_host_reads_is_yaml_and_names_what_is_there(path):
+    text = path.read_text()
+    assert yaml.safe_load(text)
+    for target in re.findall(r"run: make ([\w-]+)", text):
+        assert f"\n{target}:" in (ROOT / "Makefile").read_text()
 
 
 def test_every_dependency_and_every_conda_line_has_its_reason():

@@ -113,7 +113,7 @@ def test_public_functions_say_what_they_are_for(path):
 
 def test_the_top_level_is_small():
     known = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "INSTRUCTORS.md", "Makefile"}
-    known |= {"LICENSE", "LICENSE-PROSE"}
+    known |= {"LICENSE", "LICENSE-PROSE", "CITATION.cff", "CHANGELOG.md"}
     known |= {"pyproject.toml", "requirements.lock", "requirements-extras.lock"}
     known |= {"environment.yml"}
     known |= {"notebooks", "utils", "data", "tests", "transfer_learning_course.egg-info"}
