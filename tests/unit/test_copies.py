@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -231,3 +233,18 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(home):
         f"error: the copies of the lessons cannot be kept in {lab / 'drawn'} (Permission denied): "
         "set COURSE_LAB_DIR to a folder that you can write\n"
     )
+
+
+def test_a_container_makes_the_copies_by_the_command_that_it_names(tmp_path):
+    """As Codespaces would: `.devcontainer` names a rule of the Makefile and a command of ours."""
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8")
+    said = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+    assert said["updateContentCommand"] == "make .venv/.ready"
+    assert "$(VENV)/.ready:" in (ROOT / "Makefile").read_text("utf-8")
+    python, *command = said["postCreateCommand"].split()
+    assert python == ".venv/bin/python"
+    lab = os.environ | {"COURSE_LAB_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=lab, check=True)
+    (opened,) = said["customizations"]["codespaces"]["openFiles"]
+    assert (tmp_path / "drawn" / Path(opened).name).exists()
+    assert {path.stem for path in (tmp_path / "drawn").glob("*.ipynb")} == {*lessons.lessons()}

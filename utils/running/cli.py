@@ -52,6 +52,7 @@ def _parser():
     lab = command("lab", _lab, "open JupyterLab on copies of the lessons")
     lab.add_argument("--profile", default="drawn")
     lab.add_argument("--solutions", action="store_true", help="other copies, exercises solved")
+    lab.add_argument("--copies", action="store_true", help="only make them, for another program")
     lab.add_argument("options", nargs="*", help="for JupyterLab, after --, such as --no-browser")
     kit = command("kit", _kit, "write what a room without a network needs, for a USB stick")
     kit.add_argument("--folder", type=Path, default=None, help="where; if not given, data/kit")
@@ -120,6 +121,8 @@ def _lab(options):
 
     folder, said = copies.prepare(options.profile, options.solutions)
     print(f"Your copies of the lessons are in {folder}", *said, sep="\n", flush=True)
+    if options.copies:
+        return 0
     settings = [
         f"--notebook-dir={folder}",
         f"--LabApp.app_settings_dir={copies.JUPYTERLAB}",
