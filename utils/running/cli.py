@@ -60,6 +60,10 @@ def _parser():
     kit.add_argument("--pythons", nargs="+", help="of 3.11, 3.12, 3.13; all if not given")
     marking = command("nbgrader", _nbgrader, "write the lessons as nbgrader assignments")
     marking.add_argument("course", type=Path, help="folder of an nbgrader course")
+    colab = command("colab", _colab, "write the core lessons for Colab")
+    colab.add_argument("folder", type=Path, help="notebooks/colab, from where badges open them")
+    colab.add_argument("--repository", required=True, help="such as https://github.com/owner/name")
+    colab.add_argument("--version", default="main", help="the branch or tag that is fetched there")
     pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
     pack.add_argument("--network", default="efficientnet_lite0")
     pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
@@ -151,6 +155,12 @@ def _nbgrader(options):
     from utils.running import marking
 
     print(*marking.write(options.course), f"are written to {options.course / 'source'}", sep="\n")
+
+
+def _colab(options):
+    from utils.running import colab
+
+    print(*colab.write(options.folder, options.repository, options.version), sep="\n")
 
 
 def _bottleneck(options):

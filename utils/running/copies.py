@@ -25,7 +25,7 @@ GLOSSARY = "glossary.md"  # lessons link to it
 _MANIFEST = ".copies.json"  # what was put into each file: name → digest
 WORKSPACES = ".workspaces"  # JupyterLab's memory of what was open, here apart from other projects'
 # What nbgrader calls a solution, markers included; and how an exercise begins its last line.
-_SOLUTION = re.compile(r"(?ms)^ *### BEGIN SOLUTION\n.*?^ *### END SOLUTION(\n|\Z)")
+SOLUTION = re.compile(r"(?ms)^ *### BEGIN SOLUTION\n.*?^ *### END SOLUTION(\n|\Z)")
 EXERCISE = re.compile(r'exercises\.check\("(\d\d-\d)"')
 _SOLVED = ".solved"  # an empty file in it for each exercise that was solved
 _DEFAULT = "default-37a8.jupyterlab-workspace"  # what JupyterLab calls the one it starts with
@@ -69,7 +69,7 @@ def _fresh(lesson, given, solutions):
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
             source = "".join(cell["source"])
-            cell["source"] = (source if solutions else _SOLUTION.sub("", source)).splitlines(True)
+            cell["source"] = (source if solutions else SOLUTION.sub("", source)).splitlines(True)
         if "parameters" in cell["metadata"].get("tags", []):
             source = profiles.set_parameters(lesson, "".join(cell["source"]), given)
             cell["source"] = source.splitlines(keepends=True)

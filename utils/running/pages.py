@@ -9,7 +9,7 @@ from utils.results import MIME
 from utils.running.profiles import NOTEBOOKS, CourseError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_GLOSSARY_LINK = re.compile(r"\[([^\]]+)\]\(glossary\.md#[\w-]+\)")
+GLOSSARY_LINK = re.compile(r"\[([^\]]+)\]\(glossary\.md#[\w-]+\)")
 MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
 
 # JupyterLab's page without three scripts that it would fetch from the web, as no lesson needs them,
@@ -57,7 +57,7 @@ def to_html(notebook, title: str) -> str:
     shown.metadata["title"] = title
     for cell in shown.cells:
         if cell.cell_type == "markdown":
-            cell.source = _GLOSSARY_LINK.sub(r"\1", cell.source)  # the page may be anywhere
+            cell.source = GLOSSARY_LINK.sub(r"\1", cell.source)  # the page may be anywhere
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):  # the exporter would drop its text
                 alt = output.metadata.get("image/png", {}).get("alt", "")
