@@ -16,6 +16,9 @@ pytestmark = pytest.mark.check
 GIT = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an archive, not a checkout")
 
 
+OF_THIS_PROCESS = ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
+
+
 def written(folder, capsys, repository="https://github.com/owner/name", version="v1.0"):
     asked = ["--repository", repository, "--version", version]
     assert course.main(["colab", str(folder), *asked]) == 0

@@ -1,4 +1,4 @@
-"""Copies of the core lessons for Colab: a first cell fetches the course and what is missing there."""
+"""Copies of the core lessons for Colab: a first cell fetches the course and what is missing."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from utils.running import copies, environment, lessons, pages
 
 # What runs lessons outside of Colab, which has programs of its own for it.
 _NOT_THERE = ("jupyterlab", "papermill", "nbconvert", "ipykernel")
-_FIRST = """# Fetches the course, and the packages that are missing here; what is here is used as it is.
+_FIRST = """# Fetches the course, and packages that are missing here; what is here is used as it is.
 import os, subprocess, sys
 
 if not os.path.isdir("course"):
