@@ -60,7 +60,10 @@ def two_pictures(accuracy, n):
 
 
 def its_interval(accuracy, n):
-    """For lessons that train whole networks, where a rounding may grow from step to step."""
+    """For lessons that train the base, where a rounding may grow from step to step.
+
+    In lesson 04 it did, between two processors: 9 of 500 test pictures were answered otherwise.
+    """
     low, high = statistics.interval(accuracy, n)
     return high - low
 
@@ -76,7 +79,7 @@ def test_a_lesson_measures_what_the_record_says(lesson, tmp_path):
     fresh = default_run(lessons.NOTEBOOKS / f"{lesson}.ipynb", tmp_path / "cache")
     stored = results.load_stored("drawn")[lesson]["numbers"]
     assert set(fresh) == set(stored)
-    assert moved(fresh, stored, two_pictures if lesson < "1" else its_interval) == {}
+    assert moved(fresh, stored, two_pictures if lesson < "04" else its_interval) == {}
 
 
 STORED = {"test_accuracy": 0.97, "test_pictures": 500, "mean_accuracy": 0.9, "few_pictures": 40}
