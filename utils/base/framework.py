@@ -4,27 +4,51 @@ TensorFlow's two start-up notes are written below Python, where no setting hides
 open every lesson. Keras takes settings from `~/.keras/keras.json` and from the shell.
 """
 
+import logging
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _NOTES = (b"oneDNN custom operations are on", b"before absl::InitializeLog() is called")
 _TOO_LATE = "restart the kernel, and import from utils before keras"
 
 
-def _import_quietly():
+@contextmanager
+def _without_lines(notes):
+    """Keep lines that hold one of these off the error stream, below Python, too."""
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
-            import keras
-            import tensorflow
+            yield
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
             written.seek(0)
-            kept = [line for line in written if not any(note in line for note in _NOTES)]
+            kept = [line for line in written if not any(note in line for note in notes)]
             os.write(2, b"".join(kept))
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep warnings and notes of other people's programs out of a lesson; lessons 21 and 22.
+
+    Errors are raised as always.
+    """
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"), _without_lines([b""]):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _import_quietly():
+    with _without_lines(_NOTES):
+        import keras
+        import tensorflow
     return tensorflow, keras
 
 

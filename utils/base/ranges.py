@@ -14,11 +14,14 @@ RANGES = {
     "LEARNING_RATE": (Real, 1e-9, 10),
     "SEED": (Integral, 0, 4_000_000_000),  # NumPy ends at 2³², and lessons add a few
     "CLASSES": (Integral, 2, inf),
-    **dict.fromkeys(("UNITS", "PICTURES", "NEIGHBOURS", "FEW", "VIEWS"), (Integral, 1, inf)),
+    **dict.fromkeys(
+        ("UNITS", "PICTURES", "NEIGHBOURS", "FEW", "VIEWS", "ACTORS"), (Integral, 1, inf)
+    ),
     "CELL_TIMEOUT": (Integral, 1, inf),  # of the command `run`, in seconds
     "ROTATION": (Real, 0, 180),  # degrees
     "ZOOM": (Real, 0, 0.9),
-    "MARGIN": (Real, 0, 1),
+    **dict.fromkeys(("MARGIN", "SHARE"), (Real, 0, 1)),
+    "PRICE": (Real, 0, inf),
     "FLATTEN": (bool, False, True),
     **dict.fromkeys(("PROFILE", "DATASET", "SIGNS", "BACKBONE", "NETWORK"), (str, "", "")),
     **dict.fromkeys(("SECOND", "BLOCK", "LAYER"), (str, "", "")),
