@@ -27,7 +27,7 @@ CHROMIUM = next(
 
 
 # Tests of these files share what is dear to make, so one worker takes them all.
-TOGETHER = ("test_lab", "test_pages", "test_start", "test_drawn_pets", "test_bottleneck")
+TOGETHER = ("test_lab", "test_site", "test_start", "test_drawn_pets", "test_bottleneck")
 # The largest network, and the engine that only lesson 15 uses: at night.
 AT_NIGHT = ("efficientnet_b5", "/test_engines.py")
 
@@ -82,6 +82,14 @@ def lite():
     from utils import backbones
 
     return backbones.build("efficientnet_lite0", 32)
+
+
+@pytest.fixture(scope="session")
+def shipped_folder(tmp_path_factory):
+    """A folder such as lesson 21 leaves, with a small classifier of drawn pets."""
+    from tests import shipped
+
+    return shipped.make(tmp_path_factory.mktemp("shipped") / "drawn")
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ def chromium():
         pytest.skip("no Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         options = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        # A camera that is none, for the page that takes a photograph.
+        options += ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # Chromium refuses to run as root otherwise
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
