@@ -9,7 +9,7 @@ import nbformat
 from utils.running import copies, environment, lessons, pages
 
 # What runs lessons outside of Colab, which has programs of its own for it.
-_NOT_THERE = ("jupyterlab", "papermill", "nbconvert", "ipykernel")
+_NOT_THERE = ("jupyterlab", "papermill", "ipykernel")
 _FIRST = """# Fetches the course, and packages that are missing here; what is here is used as it is.
 import os, subprocess, sys
 

@@ -19,7 +19,6 @@ class Run:
     """An executed lesson: where it lies and what it measured."""
 
     notebook: Path
-    html: Path
     entry: dict  # what `results.record` wrote, with seconds added
     skipped: bool  # nothing had changed since the last run
 
@@ -42,7 +41,7 @@ def choose(wanted: list[str]) -> list[str]:
 
 
 def runs_dir(profile: str) -> Path:
-    """Folder of the executed notebooks and HTML copies of a profile."""
+    """Folder of the executed notebooks of a profile."""
     return data_dir() / "runs" / profile
 
 
@@ -61,10 +60,10 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     import nbformat  # slow, so not before a wrong word has been answered
 
     given, folder = parameters(lesson, profile), runs_dir(profile)
-    output, page = folder / f"{lesson}.ipynb", folder / f"{lesson}.html"
+    output = folder / f"{lesson}.ipynb"
     made_of = {"code": _code(lesson, given), "pictures": _pictures(lesson, given)}
-    if (done := _read_entry(output, made_of)) is not None and page.exists():
-        return Run(output, page, done, skipped=True)
+    if (done := _read_entry(output, made_of)) is not None:
+        return Run(output, done, skipped=True)
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
@@ -79,12 +78,10 @@ def run(lesson: str, profile: str, cell_timeout: int = 600, position: str = "") 
     made_of["pictures"] = _pictures(lesson, given) | made_of["pictures"]
     notebook.metadata["course"] = {"made_of": made_of, "entry": entry}
     pages.clean(notebook)
-    with whole_file(page) as temporary:
-        temporary.write_text(pages.to_html(notebook, lesson), "utf-8")
     with whole_file(output) as temporary:
         nbformat.write(notebook, temporary)
     partial.unlink()
-    return Run(output, page, entry, skipped=False)
+    return Run(output, entry, skipped=False)
 
 
 def _execute(lesson, given, partial, cell_timeout, title):

@@ -1,6 +1,5 @@
-"""What becomes of an executed notebook: an HTML page, or the outputs stored in the lesson."""
+"""What becomes of an executed notebook: outputs as they stay, stored in the lesson or not."""
 
-import copy
 import math
 import re
 from pathlib import Path
@@ -11,22 +10,6 @@ from utils.running.profiles import NOTEBOOKS, CourseError
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 GLOSSARY_LINK = re.compile(r"\[([^\]]+)\]\(glossary\.md#[\w-]+\)")
 MINUTES = re.compile(r"(\*\*Time on two cores\*\*: )\d+ minutes?\.")
-
-# JupyterLab's page without three scripts that it would fetch from the web, as no lesson needs them,
-# and with prompts, comments, numbers and operators dark enough to read.
-_PAGE = """{% extends "lab/index.html.j2" %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block html_head_css %}<style>
-:root { --jp-mirror-editor-comment-color: #2d6a6a; --jp-mirror-editor-number-color: #006600;
-  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-keyword-color: #006600; }
-.jp-InputPrompt, .jp-OutputPrompt { color: #5c5c5c !important; opacity: 1 !important; }
-p a { text-decoration: underline !important; } /* colour alone does not tell a link */
-.jp-OutputArea-output pre span[style] { color: inherit !important; } /* of Keras's summaries */
-.highlight .mi, .highlight .mf { color: #006600; } .highlight .ow { color: #7a00cc; }
-</style>{% endblock %}
-"""
 
 
 def clean(notebook) -> None:
@@ -44,27 +27,6 @@ def clean(notebook) -> None:
             # What a carriage return wrote over was never meant to stay.
             stream.text = "\n".join(line.split("\r")[-1] for line in stream.text.split("\n"))
         cell.outputs = [output for output in cell.outputs if output.get("text", "shown").strip()]
-
-
-def to_html(notebook, title: str) -> str:
-    """Turn a notebook into one HTML page that needs nothing else."""
-    from jinja2 import DictLoader
-    from nbconvert import HTMLExporter
-
-    from utils import plots
-
-    shown = copy.deepcopy(notebook)
-    shown.metadata["title"] = title
-    for cell in shown.cells:
-        if cell.cell_type == "markdown":
-            cell.source = GLOSSARY_LINK.sub(r"\1", cell.source)  # the page may be anywhere
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):  # the exporter would drop its text
-                alt = output.metadata.get("image/png", {}).get("alt", "")
-                output.data["text/html"] = plots.image_tag(output.data.pop("image/png"), alt)
-    loaders = [DictLoader({"page": _PAGE})]
-    exporter = HTMLExporter(embed_images=True, extra_loaders=loaders, template_file="page")
-    return exporter.from_notebook_node(shown)[0]
 
 
 def recorded(notebook) -> list[dict]:
