@@ -7,7 +7,7 @@ RUN := $(BIN)/python
 # Two tests at a time: one alone leaves a quarter of two cores idle.
 TESTS := $(RUN) -m pytest -n 2 --dist loadgroup
 
-.PHONY: course lab extras kit check test test-all bench lock clean
+.PHONY: course lab extras page kit site check test test-all bench lock clean
 
 course: $(VENV)/.ready  ## run lessons 00 to 04, skipping those already run
 	$(RUN) -m utils.course run --profile $(PROFILE)
@@ -17,8 +17,14 @@ lab: $(VENV)/.ready  ## open JupyterLab on copies of the lessons; PROFILE=photos
 
 extras: $(VENV)/.ready-extras  ## install what lessons 21 and 22 need besides, and the faster engine of lesson 15
 
+page: $(VENV)/.ready  ## show what lesson 21's classifier sees in a photograph of yours
+	$(RUN) -m utils.course page --profile $(PROFILE)
+
 kit: $(VENV)/.ready  ## write a folder for a USB stick, for rooms without a network; KIT=folder says where
 	$(RUN) -m utils.course kit $(if $(KIT),--folder "$(KIT)")
+
+site: $(VENV)/.ready-tests  ## build the course as a static site in data/site; SITE=folder says where else
+	$(RUN) -m utils.course site $(if $(SITE),--folder "$(SITE)")
 
 check: $(VENV)/.ready-tests  ## the quick part of the tests: lints, units, one lesson with few pictures
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

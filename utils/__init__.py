@@ -7,11 +7,13 @@ A learner's own rooms, in the order of the lessons:
 - `models`: a head; unfreeze from a block
 - `checks`: a claim is a check; `statistics`: how sure a number is, and which of two is better
 - `plots`, `results`: figures, and what a lesson measured
-- `bottleneck`: features as files (lesson 12); `course`: the command line
+- `bottleneck`: features as files (lesson 12); `collection`: of more pictures than one run takes
+  (lesson 22); `course`: the command line
 
 Machinery has rooms of its own (`base`, `sources`, `running`), and nobody has to enter them to
 understand a lesson. Rooms import only from those before them: base → checks → statistics → plots →
-sources → results → datasets → backbones → models → features → bottleneck → running → course.
+sources → results → datasets → backbones → models → features → bottleneck →
+collection → running → course.
 """
 
 import os

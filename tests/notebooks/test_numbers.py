@@ -32,6 +32,8 @@ QUOTED = {
     "11_the_handoff": {"0.1": "the margin of a check", "0.69": "the loss of guessing, ln 2"},
     "14_open_everything": {"0.99": "Keras's default momentum of a running average"},
     "15_fast_on_two_cores": {"0.968": "what the book's recipe ends with, notebook 5.3"},
+    "20_reading_errors": {"0.9": "an example of a probability"},
+    "21_ship_it": {"0.05": "an example in an exercise", "0.01": "an example in an exercise"},
     "README": {"0.968": "what the book's recipe ends with, notebook 5.3"},
     "page": {
         "0.903": "the book's first edition, notebook 5.3",
@@ -59,6 +61,7 @@ READ_ALOUD = {
     "13_codes_and_stopped_gradients": ["flowers"],
     "14_open_everything": ["when_to_open", "batch_norm_ways", "training_memory", "cars"],
     "15_fast_on_two_cores": ["bench", "how_many_views", "until_target"],
+    "21_ship_it": ["strangers"],
 }
 
 
@@ -186,6 +189,7 @@ MIDDLE = "read after block 11 the pretrained network is better than pixels and r
 SIBLINGS = "on the same pictures accuracy rises with the siblings in training"
 CODES = "lesson 13's claims: the gradient stops, the network is AlexNet, codes tell classes apart"
 TARGET = "quick ways to the book's 0.968 reach it, on validation pictures, in minutes"
+FLAT, GROWING = "memory stays flat", (1000, 5000, 20_000, 50_000)
 NOTICED = "most changes of the code are noticed by a test"
 ERAS = "what a frozen batch normalisation did in three eras of Keras: paired, 95 % interval"
 EPOCHS = "the book's numbers of epochs, as the page of results tells"
@@ -198,6 +202,8 @@ GRID = "opening pays for signs, and earlier features do, but not for cats and do
 FLOWERS = "lesson 13: neighbours are behind on flowers; two networks are not told apart"
 CARS = "cars: opening everything beats the frozen base in each seed, batch norm alone does not"
 RIVAL = "logistic_regression"
+
+SHIPPED = "lesson 21: the distance notices what a low probability does not; files answer alike"
 
 STAGES = "lesson 01: for signs the middle of the base is better than its end, for the others worse"
 LEAK = "a full shuffle buffer leaks four fifths, the tutorial's about half"
@@ -214,6 +220,14 @@ BOUNDS = [
             ("cars_50", "high", -1, 0),
             ("drawn_pets", "high", -1, 0),
         ]
+    ),
+    ("collection", "collection", "broken_named", 1, 1, "the one broken file of 10,000 is named"),
+    ("collection", "collection", "broken_rows", 10_000, 10_000, "and no other is lost"),
+    *(("collection", "collection", f"n{n}_peak_megabytes", 0, 3200, FLAT) for n in GROWING),
+    *(
+        ("errors", "errors", f"seed{seed}_{way}_test_accuracy", 0.9, 1, "all four ways work")
+        for seed in range(1, 6)
+        for way in ("frozen", "dropout", "tuned", "tuned_dropout")
     ),
     *((profile, "00", "leaked_share", 0.65, 0.95, LEAK) for profile in BOTH),
     ("drawn", "00", "tutorial_leaked_share", 0.4, 0.65, LEAK),
@@ -315,6 +329,24 @@ BOUNDS = [
     ("batch_norm_ways", "compared", "kept_less_updated_low", 1e-6, 1, ERAS),
     ("batch_norm_ways", "compared", "updated_less_batch_low", 1e-6, 1, ERAS),
     ("batch_norm_ways", "compared", "by_batch_less_batch_low", 1e-6, 1, ERAS),
+    ("strangers", "strangers", "photographs_refused_share", 1, 1, SHIPPED),
+    ("strangers", "strangers", "photographs_pictures", 500, 500, SHIPPED),
+    ("strangers", "strangers", "photographs_probability_to_distance_low", 0.5, 1, SHIPPED),
+    *(
+        (profile, "21", name, low, high, SHIPPED)
+        for profile in BOTH
+        for name, low, high in [
+            ("onnx_changed_answers", 0, 0),
+            ("litert_changed_answers", 0, 0),
+            ("other_probability_to_distance_low", 0, 1),
+            ("onnx_one_picture_speed_up", 2, 1e9),
+            ("litert_one_picture_speed_up", 2, 1e9),
+        ]
+    ),
+    ("drawn", "21", "other_refused_by_probability_share", 0.2, 0.3, "a quarter of the signs"),
+    ("drawn", "21", "other_refused_share", 0.9, 1, "nearly all of them"),
+    ("drawn", "21", "negative_refused_share", 0, 0.5, "most of them pass"),
+    ("drawn", "21", "halves_refused_share", 0, 0.5, "most of them pass"),
     ("transfer_to_signs", "drawn_signs", "0_to_3_siblings_low", 0.05, 1, SIBLINGS),
     ("transfer_to_signs", "gtsrb", "0_to_10_siblings_low", 0.05, 1, SIBLINGS),
     *(
@@ -697,3 +729,29 @@ def test_another_processor_moves_two_pictures_at_most():
     assert len(accuracies) >= 10
     for name in accuracies:
         assert abs(here[name] - there[name]) <= 2 / here["04 test_pictures"] + 1e-6, name
+
+
+def test_what_lesson_20_says_of_five_seeds():
+    """Paired by seed: temperature, dropout, fine-tuning; and wrong labels found."""
+    numbers = results.load_stored("errors")["errors"]["numbers"]
+
+    def of(way, what):
+        return np.array([numbers[f"seed{seed}_{way}_{what}"] for seed in range(1, 6)])
+
+    ways = ("frozen", "dropout", "tuned", "tuned_dropout")
+    assert sum((of(way, "mended") < of(way, "error")).sum() for way in ways) == 19
+    assert ((of("tuned", "mended") - of("tuned", "by_chance")) < 0.01).all()
+    assert (of("tuned", "test_accuracy") > of("frozen", "test_accuracy")).all()
+    assert (of("tuned", "certainty") > of("frozen", "certainty")).all()
+    assert (of("tuned", "error") > of("frozen", "error")).sum() == 4
+    assert (of("dropout", "error") < of("frozen", "error")).all()
+    assert (of("tuned_dropout", "error") < of("tuned", "error")).sum() == 4
+    found = [[numbers[f"seed{s}_found_{w}"] for w in ("seen", "unseen")] for s in range(1, 6)]
+    assert all(seen < unseen for seen, unseen in found)
+
+
+def test_what_lesson_22_says_of_memory():
+    """From 1,000 to 50,000 pictures the peak grows by less than a tenth."""
+    numbers = results.load_stored("collection")["collection"]["numbers"]
+    peaks = [numbers[f"n{n}_peak_megabytes"] for n in GROWING]
+    assert max(peaks) < 1.1 * peaks[0]

@@ -175,7 +175,7 @@ def test_a_lesson_runs_once_and_its_results_are_kept(small_course):
     first = lessons.run("00_small", "drawn")
     assert first.entry["numbers"] == {"n": 3, "half_accuracy": 0.5}
     assert first.entry["seconds"] >= first.entry["longest_cell_seconds"] >= 0
-    assert "hello" in first.html.read_text()
+    assert "hello" in first.notebook.read_text()
     stamp = first.notebook.stat().st_mtime_ns
     second = lessons.run("00_small", "drawn")
     assert second.skipped and not first.skipped

@@ -64,12 +64,25 @@ def _parser():
     colab.add_argument("folder", type=Path, help="notebooks/colab, from where badges open them")
     colab.add_argument("--repository", required=True, help="such as https://github.com/owner/name")
     colab.add_argument("--version", default="main", help="the branch or tag that is fetched there")
+    page = command("page", _page, "show what lesson 21's classifier sees in a photograph")
+    page.add_argument("--profile", default="drawn")
+    page.add_argument("--port", type=int, default=8765)
+    page.add_argument("--no-browser", action="store_true", help="only print the address")
+    site = command("site", _site, "build the course as a static site, from the stored lessons")
+    site.add_argument("--folder", type=Path, default=None, help="where; if not given, data/site")
     pack = command("bottleneck", _bottleneck, "write what a network says of a data set")
     pack.add_argument("--network", default="efficientnet_lite0")
     pack.add_argument("--dataset", default="drawn_pets", help="a name, or the path of a folder")
     pack.add_argument("--per-class", type=int, default=100, help="training pictures; 0: all")
     pack.add_argument("--image_size", type=int, default=0, help="side; 0: the network's own")
     pack.add_argument("--output", type=Path, default=None, help="folder of the packs")
+    large = command("collection", _collection, "write what a network says of a large collection")
+    large.add_argument("folder", type=Path, help="of pictures, in folders as you like")
+    large.add_argument("--output", type=Path, required=True, help="folder of the Parquet files")
+    large.add_argument("--network", default="efficientnet_lite0")
+    large.add_argument("--image_size", type=int, default=0, help="side; 0: the network's own")
+    large.add_argument("--actors", type=int, default=2, help="copies of the network at work")
+    large.add_argument("--address", default="", help="of a Ray cluster; without, this computer")
     head = command("train-head", _train_head, "train a softmax on two such packs")
     head.add_argument("--training_file", type=Path, required=True)
     head.add_argument("--validation_file", type=Path, required=True)
@@ -109,7 +122,7 @@ def _run(options):
             if not given[lesson]:
                 pages.store_outputs(runs[-1].notebook, runs[-1].entry)
     row = "{:34}{:36}{:7}{:15}{}".format
-    print(row("lesson", "headline number", "", "seconds", "notebook (beside it an HTML copy)"))
+    print(row("lesson", "headline number", "", "seconds", "notebook"))
     for run in runs:
         name, where = run.entry["headline"], os.path.relpath(run.notebook)
         value, seconds = run.entry["numbers"][name], f"{run.entry['seconds']:.0f}"
@@ -163,6 +176,31 @@ def _colab(options):
     print(*colab.write(options.folder, options.repository, options.version), sep="\n")
 
 
+def _page(options):
+    import shutil
+
+    from utils.base.folders import ROOT, data_dir
+
+    folder = data_dir() / "shipped" / options.profile
+    if not (folder / "settings.json").exists():
+        again = f" --profile {options.profile}" if options.profile != "drawn" else ""
+        how = f"python -m utils.course run 21{again}"
+        raise CourseError(f"lesson 21 has not left a classifier in {folder}: run it first, `{how}`")
+    for name in ("app.py", "page.html"):
+        shutil.copy(ROOT / "notebooks" / "page" / name, folder)
+    words = ["--port", str(options.port), *(["--no-browser"] if options.no_browser else [])]
+    try:
+        return subprocess.call([sys.executable, "app.py", *words], cwd=folder)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _site(options):
+    from utils.running import site
+
+    print(site.write(options.folder))
+
+
 def _bottleneck(options):
     from utils import datasets
 
@@ -173,6 +211,24 @@ def _bottleneck(options):
     for path in bottleneck.write(data, *how):
         shape = bottleneck.read(path).features.shape
         print(f"{os.path.relpath(path)}  {' × '.join(map(str, shape))}")
+
+
+def _collection(options):
+    from utils import checks
+
+    checks.installed("ray", "pyarrow")
+    if not options.folder.is_dir():
+        raise CourseError(f"there is no folder {options.folder}: name the one of the pictures")
+    from utils import backbones, collection
+
+    size = options.image_size or backbones.entry(options.network).image_size
+    rows = collection.identified(options.folder)
+    collection.start(options.address, options.actors)
+    how = (options.output, options.network, size, options.actors)
+    summary = collection.extract(rows, *how)
+    for identifier, reason in summary.unreadable.items():
+        print(f"unreadable: {identifier}: {reason}")
+    print(f"{summary.pictures:,} pictures, {summary.computed:,} of them computed in this run")
 
 
 def _train_head(options):
