@@ -231,6 +231,8 @@ BOUNDS = [
     ),
     *((profile, "00", "leaked_share", 0.65, 0.95, LEAK) for profile in BOTH),
     ("drawn", "00", "tutorial_leaked_share", 0.4, 0.65, LEAK),
+    ("book", "20", "planted", 100, 100, "a twentieth of the book's training photographs"),
+    ("book", "20", "planted_found_unseen", 72, 80, "three in four suspects were planted"),
     ("drawn", "02", "test_accuracy", 0.90, 1, EASY),
     ("drawn", "04", "test_accuracy", 0.96, 1, "fine-tuning goes further"),
     ("drawn", "01", "twice_rescaled_validation_accuracy", 0, 0.80, TWICE),
