@@ -42,8 +42,8 @@ class Summary:
 def start(address: str = "", cores: int = 2) -> None:
     """Start Ray on this computer, or join the cluster at an address; lesson 22.
 
-    Started here, it listens on this computer only; its statistics about use are off. Called again,
-    it does nothing. `ray.shutdown()` ends it.
+    Started here, it listens on this computer only; its statistics about use are off.
+    Called again, it does nothing. `ray.shutdown()` ends it.
     """
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_BACKEND_LOG_LEVEL="fatal")
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # a note about hardware
@@ -56,14 +56,14 @@ def start(address: str = "", cores: int = 2) -> None:
         # Its way to say that everything listens on loopback only, on every system.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         how |= {"num_cpus": cores, "object_store_memory": 300_000_000, "include_dashboard": False}
-        how["_temp_dir"] = tempfile.mkdtemp(prefix="ray-")
-        atexit.register(shutil.rmtree, how["_temp_dir"], ignore_errors=True)
     with framework.silence():
         import ray
         import ray.data
 
         if not ray.is_initialized():
-            ray.init(**how)
+            folder = tempfile.mkdtemp(prefix="ray-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            ray.init(**how | ({} if address else {"_temp_dir": folder}))
     ray.data.DataContext.get_current().enable_progress_bars = False  # we show one of our own
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
@@ -135,7 +135,7 @@ def extract(
     Args:
         rows: of `identifier` and `path`, as `identified` gives them.
         output: a folder; on a cluster it and the paths are such that every computer sees them.
-        actors: copies of the network that run at once; each takes a core and about 600 MB.
+        actors: copies of the network that run at once; each takes a core and some 750 MB.
         batch: pictures in a file; a run that is killed loses at most so many for each actor.
 
     Raises:

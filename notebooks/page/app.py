@@ -100,7 +100,6 @@ class Classifier:
         self.after = self.model.layers[self.model.layers.index(self.base) + 1 :]
         with np.load(folder / "known.npz") as known:
             self.known = known["features"]
-        self.one_at_a_time = threading.Lock()
         self(np.zeros((self.settings["image_size"],) * 2 + (3,), "uint8"))  # the first call is slow
 
     def __call__(self, picture: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
@@ -109,15 +108,14 @@ class Classifier:
         The map is Grad-CAM's (Selvaraju et al., 2017), (h, w), 0–1: the base's last maps, each
         weighted by how much it raises the logarithm of the likeliest class's probability.
         """
-        with self.one_at_a_time:
-            maps = self.base(tf.cast(picture[None], "float32"), training=False)
-            with tf.GradientTape() as tape:
-                tape.watch(maps)
-                values = maps
-                for layer in self.after:
-                    values = layer(values, training=False)
-                score = tf.math.log(tf.reduce_max(values))
-            weights = tf.reduce_mean(tape.gradient(score, maps), axis=(0, 1, 2))
+        maps = self.base(tf.cast(picture[None], "float32"), training=False)
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            values = maps
+            for layer in self.after:
+                values = layer(values, training=False)
+            score = tf.math.log(tf.reduce_max(values))
+        weights = tf.reduce_mean(tape.gradient(score, maps), axis=(0, 1, 2))
         heat = tf.nn.relu(tf.reduce_sum(maps[0] * weights, axis=-1)).numpy()
         features = maps.numpy().mean((0, 1, 2))
         alike = np.sort(self.known @ (features / np.linalg.norm(features)))
@@ -258,13 +256,13 @@ class Page(BaseHTTPRequestHandler):
         if int(length) > LARGEST:
             raise Refused(413, f"The file has more than {LARGEST / 1e6:.0f} million bytes.")
         body, until = io.BytesIO(), time.monotonic() + PATIENCE
-        with self.server.few_at_once:
-            while body.tell() < int(length):
-                part = self.rfile.read1(min(65_536, int(length) - body.tell()))
-                if not part or time.monotonic() > until:
-                    raise Refused(408, "The picture did not arrive in time: try again.")
-                body.write(part)
-            content = uploaded(body.getvalue(), self.headers.get("Content-Type", ""))
+        while body.tell() < int(length):
+            part = self.rfile.read1(min(65_536, int(length) - body.tell()))
+            if not part or time.monotonic() > until:
+                raise Refused(408, "The picture did not arrive in time: try again.")
+            body.write(part)
+        content = uploaded(body.getvalue(), self.headers.get("Content-Type", ""))
+        with self.server.one_at_a_time:
             return self._page(answer(self.server.classifier, content))
 
 
@@ -277,7 +275,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, classifier: Classifier):
         super().__init__(("127.0.0.1", port), Page)
         self.classifier = classifier
-        self.few_at_once = threading.BoundedSemaphore(8)  # uploads that are held in memory
+        self.one_at_a_time = threading.Lock()  # an unpacked picture may take 200 MB
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -43,7 +43,7 @@ def balanced_accuracy(function):
 
 @exercise(
     "20-2",
-    right="Every picture counts once, in bins that are all equally sure of their share.",
+    right="Every picture counts once, in bins that hold as many pictures as the next, or one less.",
     hint="`np.argsort(sure)` gives the places from the least certain to the most. Of each part of "
     "them, take the distance of two means, and weight it by how many pictures it has.",
 )

