@@ -58,9 +58,7 @@ def record(
     answers = {n: _wrong(split, predicted) for n, (split, predicted) in (predictions or {}).items()}
     entry = {**about, "numbers": clean, "predictions": answers, **provenance()}
     if (policy := entry["policy"]) not in (None, "float32"):
-        print(
-            f"Measured with Keras's dtype policy {policy}: the course's own numbers are of float32"
-        )
+        print(f"Measured with Keras's dtype policy {policy}: the course's numbers are of float32")
     path = cache_dir() / "results" / profile / f"{lesson}.json"
     try:
         with whole_file(path) as partial:

@@ -4,10 +4,11 @@ For each set of versions an environment is made, with what the index gives to go
 the lock, and the copies for Colab run in it: their first cell fetches the last commit of this
 checkout and installs what is missing. What they record is set beside notebooks/results/drawn.json.
 The record may come from another processor, so the lock is tried in the same way, for comparison.
-Six minutes a set on two quiet cores; stored one by one in notebooks/results/versions.json.
+Six minutes a set on two quiet cores; stored one by one in notebooks/results/versions.json. Ends
+with an error where a lesson fails, or where an accuracy has left the interval of the record's.
 
     python -m tests.benchmarks.versions                         every set
-    python -m tests.benchmarks.versions newest                  one
+    python -m tests.benchmarks.versions newest                  one, as a workflow does each week
     VERSIONS_PYTHON=python3.12 python -m tests.benchmarks.versions older colab
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import nbformat
 
+from tests.notebooks.test_default_run import its_interval, moved
 from utils import results
 from utils.base.folders import ROOT
 from utils.running import colab, environment, lessons, pages
@@ -85,6 +87,13 @@ def beside_record(lesson: str, entry: dict) -> dict:
     }
 
 
+def left(entries: dict[str, dict]) -> dict[str, dict]:
+    """Accuracies outside of the interval of the record's, by lesson; {} if all is well."""
+    record = results.load_stored("drawn")
+    found = {n: moved(e["numbers"], record[n]["numbers"], its_interval) for n, e in entries.items()}
+    return {lesson: accuracies for lesson, accuracies in found.items() if accuracies}
+
+
 def main(*names: str) -> None:
     """Try the sets one after the other, print and store each."""
     for name in names or SETS:
@@ -96,9 +105,13 @@ def main(*names: str) -> None:
             for lesson, entry in entries.items()
             for key, value in beside_record(lesson, entry).items()
         }
-        about = {k: v for k, v in entries[lessons.choose([])[0]].items() if k != "predictions"}
+        about = entries["00_pictures_and_splits"]
+        about = {key: about[key] for key in ("versions", "python", "processor", "seed", "date")}
         about |= {"headline": "lesson04_changed", "numbers": numbers}
-        results.store({name: about | {"seconds": round(time.perf_counter() - begun)}}, "versions")
+        about["seconds"] = round(time.perf_counter() - begun)
+        results.store({name: about}, "versions")
+        if gone := left(entries):
+            sys.exit(f"{name}: outside of the record's interval (old, new): {gone}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from utils import course
 from utils.base.folders import ROOT
-from utils.running import colab, environment, lessons
+from utils.running import colab, environment, lessons, readme
 
 pytestmark = pytest.mark.check
 
@@ -19,21 +19,16 @@ GIT = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an archive, not a
 OF_THIS_PROCESS = ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 
 
-def written(folder, capsys, repository="https://github.com/owner/name", version="v1.0"):
+def written(folder, repository="https://github.com/owner/name", version="v1.0"):
     asked = ["--repository", repository, "--version", version]
     assert course.main(["colab", str(folder), *asked]) == 0
-    return capsys.readouterr().out.splitlines()
 
 
-def test_each_core_lesson_is_written_without_outputs_and_solutions_and_has_a_badge(
-    tmp_path, capsys
-):
-    badges = written(tmp_path, capsys)
+def test_each_core_lesson_is_written_without_outputs_and_solutions(tmp_path):
+    written(tmp_path)
     core = lessons.choose([])
-    assert sorted(path.stem for path in tmp_path.iterdir()) == core and len(badges) == len(core)
-    for lesson, badge in zip(core, badges, strict=True):
-        address = "https://colab.research.google.com/github/owner/name/blob/v1.0/notebooks/colab"
-        assert f"({address}/{lesson}.ipynb)" in badge
+    assert sorted(path.stem for path in tmp_path.iterdir()) == core
+    for lesson in core:
         notebook = nbformat.read(tmp_path / f"{lesson}.ipynb", 4)
         text = "\n".join(cell.source for cell in notebook.cells)
         assert "SOLUTION" not in text and "glossary.md" not in text
@@ -43,13 +38,25 @@ def test_each_core_lesson_is_written_without_outputs_and_solutions_and_has_a_bad
         assert len(notebook.cells) == len(stored.cells) + 1
 
 
+def test_readme_has_a_badge_for_each_copy_and_none_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, "NOTEBOOKS", tmp_path)
+    assert readme.colab_badges() == "\n"
+    written(tmp_path / "colab")
+    for lesson in lessons.choose([]):
+        address = "https://colab.research.google.com/github/owner/name/blob/v1.0/notebooks/colab"
+        image = f"![Open lesson {lesson} in Colab](notebooks/site/colab.svg)"
+        badge = f"[{image}]({address}/{lesson}.ipynb)"
+        assert badge in readme.colab_badges()
+    assert (ROOT / "notebooks/site/colab.svg").is_file()
+
+
 @GIT
-def test_the_first_cell_fetches_the_course_and_uses_it(tmp_path, capsys):
+def test_the_first_cell_fetches_the_course_and_uses_it(tmp_path):
     """From this repository instead of the host; in a process that knows no other course."""
     repository = tmp_path / "there"
     subprocess.run(["git", "clone", "-q", "--bare", str(ROOT), str(repository)], check=True)
     subprocess.run(["git", "branch", "-q", "-f", "tried", "HEAD"], cwd=repository, check=True)
-    written(tmp_path / "colab", capsys, repository.as_uri(), "tried")
+    written(tmp_path / "colab", repository.as_uri(), "tried")
     notebook = nbformat.read(tmp_path / "colab" / "00_pictures_and_splits.ipynb", 4)
     ask = "\nfrom utils import datasets; print(datasets.__file__)"
     (tmp_path / "there_is_nothing_here").mkdir()

@@ -512,7 +512,7 @@ def test_what_only_tests_need_may_be_missing(monkeypatch):
     monkeypatch.setattr(environment, "wanted", lambda extras=False: pins[extras])
     text, good = environment.report()
     assert good and "BAD" not in text
-    assert "not installed (only tests and some lessons use it)" in text
+    assert "not installed (tests and some lessons use it)" in text
 
 
 def test_a_citation_names_the_version_that_there_is():

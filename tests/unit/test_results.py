@@ -41,9 +41,7 @@ def test_a_record_carries_the_policy_and_another_one_is_said(home, stored, capsy
         half = record().entry["policy"]
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    said = (
-        "Measured with Keras's dtype policy mixed_float16: the course's own numbers are of float32"
-    )
+    said = "Measured with Keras's dtype policy mixed_float16: the course's numbers are of float32"
     assert half == "mixed_float16" and capsys.readouterr().out == said + "\n"
     assert record().entry["policy"] == "float32" and capsys.readouterr().out == ""
 
@@ -96,6 +94,7 @@ def test_a_cache_that_cannot_be_written_is_said(home, monkeypatch, capsys):
 
 def test_readmes_markers_are_needed_and_only_what_is_between_them_changes(monkeypatch):
     names = {"lessons": "lessons_table", "result": "result_table", "minutes": "core_minutes"}
+    names |= {"colab": "colab_badges"}
     for name, maker in names.items():
         monkeypatch.setattr(readme, maker, lambda name=name: f"{name} \\1")
     text = "".join(f"before <!-- {name} -->\nold<!-- /{name} --> after\n" for name in names)

@@ -61,7 +61,7 @@ def _parser():
     marking = command("nbgrader", _nbgrader, "write the lessons as nbgrader assignments")
     marking.add_argument("course", type=Path, help="folder of an nbgrader course")
     colab = command("colab", _colab, "write the core lessons for Colab")
-    colab.add_argument("folder", type=Path, help="notebooks/colab, from where badges open them")
+    colab.add_argument("folder", type=Path, help="notebooks/colab, for which `readme` makes badges")
     colab.add_argument("--repository", required=True, help="such as https://github.com/owner/name")
     colab.add_argument("--version", default="main", help="the branch or tag that is fetched there")
     page = command("page", _page, "show what lesson 21's classifier sees in a photograph")
@@ -173,7 +173,7 @@ def _nbgrader(options):
 def _colab(options):
     from utils.running import colab
 
-    print(*colab.write(options.folder, options.repository, options.version), sep="\n")
+    colab.write(options.folder, options.repository, options.version)
 
 
 def _page(options):

@@ -11,7 +11,9 @@ from utils.running import copies, environment, lessons, pages
 # What runs lessons outside of Colab, which has programs of its own for it.
 _NOT_THERE = ("jupyterlab", "papermill", "ipykernel")
 _FIRST = """# Fetches the course, and packages that are missing here; what is here is used as it is.
-import os, subprocess, sys
+import os
+import subprocess
+import sys
 
 if not os.path.isdir("course"):
     clone = ["git", "clone", "--quiet", "--depth", "1", "--branch", "{version}"]
@@ -21,7 +23,6 @@ sys.path.insert(0, os.path.abspath("course"))
 from utils.running import colab
 
 print(colab.complete())"""
-_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def complete() -> str:
@@ -31,23 +32,22 @@ def complete() -> str:
     """
     pins = {n: pin for n, pin in environment.wanted().items() if n not in _NOT_THERE}
     if missing := [f"{n}=={pin}" for n, pin in pins.items() if not environment.installed(n)]:
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True
-        )
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.run([*install, *missing], check=True)
     found = {n: (environment.installed(n), pin) for n, pin in pins.items()}
     differ = [f"{n} {here} ({pin})" for n, (here, pin) in found.items() if here != pin]
     return f"Other versions than the course's own, in brackets: {', '.join(differ) or 'none'}"
 
 
-def write(folder: Path, repository: str, version: str) -> list[str]:
-    """Write the core lessons for Colab into a folder; returns a badge for each, in Markdown.
+def write(folder: Path, repository: str, version: str) -> None:
+    """Write the core lessons for Colab into a folder, each with the address where Colab opens it.
 
     `repository` is the address that the course is fetched from, such as
-    https://github.com/owner/name, and `version` a branch or tag of it. The folder has to be put
-    into the repository, as notebooks/colab, before the badges lead to it.
+    https://github.com/owner/name, and `version` a branch or tag of it. Only the folder
+    notebooks/colab is at that address; README shows a badge for each copy in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    badges = []
+    place = f"{repository.split('github.com/')[-1]}/blob/{version}/notebooks/colab"
     for lesson in lessons.choose([]):
         notebook = nbformat.read(lessons.NOTEBOOKS / f"{lesson}.ipynb", 4)
         for cell in notebook.cells:
@@ -58,9 +58,6 @@ def write(folder: Path, repository: str, version: str) -> list[str]:
                 cell.source = pages.GLOSSARY_LINK.sub(r"\1", cell.source)  # it is not beside them
         first = _FIRST.format(repository=repository, version=version)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first, id="colab"))
-        notebook.metadata = nbformat.from_dict({"kernelspec": pages.KERNEL})
-        nbformat.write(notebook, folder / f"{lesson}.ipynb")
-        place = f"{repository.split('github.com/')[-1]}/blob/{version}/notebooks/colab"
         address = f"https://colab.research.google.com/github/{place}/{lesson}.ipynb"
-        badges.append(f"[![Open lesson {lesson[:2]} in Colab]({_BADGE})]({address})")
-    return badges
+        notebook.metadata = nbformat.from_dict({"kernelspec": pages.KERNEL, "opened_at": address})
+        nbformat.write(notebook, folder / f"{lesson}.ipynb")

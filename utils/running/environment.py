@@ -38,11 +38,7 @@ def report() -> tuple[str, bool]:
     for name, version in (wanted() | wanted(extras=True)).items():
         found = installed(name)
         word = "ok " if found == version else "BAD" if found or name in needed else "-  "
-        use = (
-            ""
-            if name in needed or found
-            else "  not installed (only tests and some lessons use it)"
-        )
+        use = "" if name in needed or found else "  not installed (tests and some lessons use it)"
         lines.append(f"  {word} {name:34} {found or 'missing':10} {version}{use}")
     if not all(needed.values()):
         lines.append("Some packages differ: run `pip install --no-deps -r requirements.lock`")

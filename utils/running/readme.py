@@ -16,7 +16,7 @@ from utils.running.pages import minutes
 
 README, INSTRUCTORS, NOTEBOOKS = ROOT / "README.md", ROOT / "INSTRUCTORS.md", ROOT / "notebooks"
 TEMPLATE, PAGE, ARC = (results.STORED / name for name in ("page.md", "README.md", "arc.svg"))
-MISSING = "–"
+MISSING, BADGE = "–", "notebooks/site/colab.svg"
 WORDS, MINUTES = 150, 8  # read in a minute, code and figures between them; for an exercise
 
 BANDS = {"0": "lessons 00 to 04", "1": "lessons 10 to 15", "2": "lessons 20 to 22"}
@@ -38,6 +38,7 @@ def write() -> None:
 def fill(text: str, name: str = "README.md") -> str:
     """Give the text of README or INSTRUCTORS with what stands between its markers made anew."""
     made = {"result": result_table, "lessons": lessons_table, "minutes": core_minutes}
+    made |= {"colab": colab_badges}
     for marker, maker in (made if name == README.name else {"plan": plan_table}).items():
         start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
         if (text.count(start), text.count(end)) != (1, 1):
@@ -110,6 +111,16 @@ def lessons_table() -> str:
         link = f"[{title}](notebooks/{path.name})"
         rows.append([link, answer, str(minutes(stored[path.stem]))])
     return _table(["lesson", "what it answers", "minutes on two cores"], *rows)
+
+
+def colab_badges() -> str:
+    """Write a badge for each copy that the command `colab` made; none if there are no copies."""
+    badges = []
+    for path in sorted((NOTEBOOKS / "colab").glob("*.ipynb")):
+        address = json.loads(path.read_text("utf-8"))["metadata"]["opened_at"]
+        image = f"![Open lesson {path.stem} in Colab]({BADGE})"
+        badges.append(f"{path.stem[:2]}\N{NO-BREAK SPACE}[{image}]({address})\n")
+    return "\n" + "".join(badges)
 
 
 def plan_table() -> str:

@@ -65,7 +65,7 @@ def stage(folder: Path) -> None:
     texts[GLOSSARY] = re.sub(r"(?m)^###", "##", texts[GLOSSARY])
     texts |= start_and_setup((ROOT / SETUP).read_text("utf-8"))
     texts |= {f"notebooks/{lesson}.ipynb": _lesson(lesson) for lesson in lessons()}
-    for path in (NOTEBOOKS / "results").glob("*.svg"):
+    for path in NOTEBOOKS.glob("*/*.svg"):
         texts[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     for name, text in texts.items():
         path = folder / name

@@ -16,10 +16,8 @@ def train_head(train, validation, epochs=50, batch_size=64, learning_rate=1e-2, 
     head.add(layers.Dense(len(train.class_names), activation="softmax"))
     optimizer = keras.optimizers.Adam(learning_rate)
     head.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    held_out = (validation.features, validation.labels)
-    history = head.fit(
-        train.features, train.labels, batch_size, epochs, verbose, validation_data=held_out
-    ).history
+    shown, held_out = ((pack.features, pack.labels) for pack in (train, validation))
+    history = head.fit(*shown, batch_size, epochs, verbose, validation_data=held_out).history
     accuracy = float(history["val_accuracy"][-1])
     checks.confusion(validation.labels, head.predict(validation.features, verbose=0), accuracy)
     return head, history, accuracy
