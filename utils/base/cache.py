@@ -100,7 +100,7 @@ def _write(path, shape, dtype, compute):
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         # Written first, so that an array under its final name always has its digest beside it.
         with whole_file(path.with_suffix(".sha256")) as side:
-            side.write_text(digest)
+            side.write_text(digest, "utf-8")
 
 
 def _read(path):
@@ -108,7 +108,7 @@ def _read(path):
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != path.with_suffix(".sha256").read_text().strip():
+        if digest != path.with_suffix(".sha256").read_text("utf-8").strip():
             raise ValueError("the digest differs")
         return np.load(path, mmap_mode="c")
     except FileNotFoundError:

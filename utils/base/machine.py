@@ -33,6 +33,6 @@ def provenance() -> dict:
 
 def _processor():
     with suppress(OSError):
-        if found := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()):
+        if found := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text("utf-8")):
             return found[1].strip()
     return platform.processor() or "unknown"

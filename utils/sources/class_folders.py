@@ -34,13 +34,13 @@ def picture_files(folder: Path, odd: list | None = None) -> list[Path]:
             odd.append((inner, "a link to a folder inside a class folder is not followed"))
         else:
             files += picture_files(inner, odd)
-    return sorted(files)
+    return sorted(files, key=lambda path: path.parts)  # by themselves Windows ignores case
 
 
 def _entries(folder):
     """List the folders in a folder, and all else as (path, reason), the reason "" for a file."""
     folders, others = [], []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name[0] == "." or path.name in OF_MACHINES:
             continue
         if path.is_dir() and path.name[0] != "_":

@@ -167,7 +167,7 @@ def _cats_vs_dogs_full(root):
 def _cifar10(root):
     """Batches 1 to 4 train, batch 5 validates, the test batch tests, as PNG files."""
     records_in = root / "cifar-10-batches-bin"
-    names = (records_in / "batches.meta.txt").read_text().split()
+    names = (records_in / "batches.meta.txt").read_text("utf-8").split()
     files = {f"data_batch_{i}": "train" for i in (1, 2, 3, 4)}
     files |= {"data_batch_5": "validation", "test_batch": "test"}
     chosen = defaultdict(list)
@@ -188,7 +188,7 @@ def _gtsrb(train, test, labels):
         for path in (path for path in picture_files(source) if path.suffix == ".ppm"):
             split = "validation" if int(path.name.split("_")[0]) % 5 == 0 else "train"
             chosen[split, source.name].append(path)
-    with open(labels / "GT-final_test.csv", newline="") as file:
+    with open(labels / "GT-final_test.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter=";"):
             path = test / "GTSRB/Final_Test/Images" / row["Filename"]
             chosen["test", f"{int(row['ClassId']):05d}"].append(path)
