@@ -21,6 +21,7 @@ from pathlib import Path
 
 import nbformat
 
+from tests.benchmarks import rerecord
 from tests.notebooks.test_default_run import its_interval, moved
 from utils import results
 from utils.base.folders import ROOT
@@ -71,25 +72,26 @@ def tried(name: str, folder: Path) -> dict[str, dict]:
         if done.returncode:
             raise RuntimeError(f"{lesson} beside {name}: {done.stderr[-3000:]}")
         (entries[lesson],) = pages.recorded(nbformat.read(executed, 4))
-        print(f"{name}, {lesson}", beside_record(lesson, entries[lesson]), flush=True)
+        old = results.load_stored("drawn")[lesson]
+        print(f"{name}, {lesson}", *rerecord.moved(old["numbers"], entries[lesson]["numbers"]))
+        print(*rerecord.compared(old["predictions"], entries[lesson]["predictions"]), sep="\n")
+        sys.stdout.flush()
     return entries
 
 
-def beside_record(lesson: str, entry: dict) -> dict:
-    """Count the numbers that agree with the record, and the answers that do not."""
-    kept = results.load_stored("drawn")[lesson]
-    old, new = kept["numbers"], entry["numbers"]
-    which = "test" if "test" in kept["predictions"] else "validation"
-    before, after = (one["predictions"][which] for one in (kept, entry))
-    assert {**before, "wrong": ""} == {**after, "wrong": ""}, "other pictures, or other labels"
-    wrong = [dict(pair.split(":") for pair in one["wrong"].split()) for one in (before, after)]
-    return {
-        "numbers": len(old),
-        "equal": sum(new.get(key) == value for key, value in old.items()),
-        "farthest_accuracy": max(abs(new[k] - v) for k, v in old.items() if "accuracy" in k),
-        "pictures": before["pictures"],
-        "changed": sum(wrong[0].get(key) != wrong[1].get(key) for key in wrong[0] | wrong[1]),
+def together(entries: dict[str, dict]) -> dict:
+    """One entry of what all lessons recorded, each number and prediction with its lesson's name."""
+    about = entries["00_pictures_and_splits"]
+    about = {key: about[key] for key in ("versions", "python", "processor", "seed", "date")}
+    parts = {
+        part: {
+            f"lesson{lesson[:2]}_{key}": value
+            for lesson, entry in entries.items()
+            for key, value in entry[part].items()
+        }
+        for part in ("numbers", "predictions")
     }
+    return about | {"headline": "lesson04_test_accuracy"} | parts
 
 
 def left(entries: dict[str, dict]) -> dict[str, dict]:
@@ -105,16 +107,8 @@ def main(*names: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
             entries = tried(name, Path(folder))
-        numbers = {
-            f"lesson{lesson[:2]}_{key}": value
-            for lesson, entry in entries.items()
-            for key, value in beside_record(lesson, entry).items()
-        }
-        about = entries["00_pictures_and_splits"]
-        about = {key: about[key] for key in ("versions", "python", "processor", "seed", "date")}
-        about |= {"headline": "lesson04_changed", "numbers": numbers}
-        about["seconds"] = round(time.perf_counter() - begun)
-        results.store({name: about}, "versions")
+        found = together(entries) | {"seconds": round(time.perf_counter() - begun)}
+        results.store({name: found}, "versions")
         if gone := left(entries):
             sys.exit(f"{name}: outside of the record's interval (old, new): {gone}")
 
