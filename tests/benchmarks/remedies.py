@@ -38,7 +38,7 @@ IN_PLACE = (
 NO_DIGEST = (
     "utils/base/cache.py",
     "_read",
-    '        if digest != path.with_suffix(".sha256").read_text().strip():\n',
+    '        if digest != path.with_suffix(".sha256").read_text("utf-8").strip():\n',
     "        if False:\n",
 )
 # Files that get their names before they are complete.

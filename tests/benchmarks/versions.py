@@ -3,9 +3,10 @@
 For each set of versions an environment is made, with what the index gives to go with it instead of
 the lock, and the copies for Colab run in it: their first cell fetches the last commit of this
 checkout and installs what is missing. What they record is set beside notebooks/results/drawn.json.
-The record may come from another processor, so the lock is tried in the same way, for comparison.
-Six minutes a set on two quiet cores; stored one by one in notebooks/results/versions.json. Ends
-with an error where a lesson fails, or where an accuracy has left the interval of the record's.
+That may come from another processor, so the lock is tried in the same way, for comparison. Six
+minutes a set on two quiet cores; stored one by one in notebooks/results/versions.json, with the
+record as it was then. Ends with an error where a lesson fails, or where an accuracy has left the
+interval of the record's.
 
     python -m tests.benchmarks.versions                         every set
     python -m tests.benchmarks.versions newest                  one, as a workflow does each week
@@ -108,7 +109,10 @@ def main(*names: str) -> None:
             begun = time.perf_counter()
             entries = tried(name, Path(folder))
         found = together(entries) | {"seconds": round(time.perf_counter() - begun)}
-        results.store({name: found}, "versions")
+        drawn = results.load_stored("drawn")
+        record = together({lesson: drawn[lesson] for lesson in entries})
+        record["seconds"] = round(sum(drawn[lesson]["seconds"] for lesson in entries))
+        results.store({name: found, "record": record}, "versions")
         if gone := left(entries):
             sys.exit(f"{name}: outside of the record's interval (old, new): {gone}")
 

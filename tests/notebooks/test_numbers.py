@@ -688,7 +688,6 @@ def test_mutants_were_made_of_what_a_learner_uses_most():
 # -- faults: a test of a fault proves something only if it fails without the remedy
 
 
-@pytest.mark.nightly
 def test_every_fault_has_a_remedy_that_can_be_taken_away():
     assert {remedy.fault for remedy in REMEDIES} == set(results.load_stored("faults"))
     for remedy in REMEDIES:
