@@ -4,11 +4,12 @@ The newest versions are tried each week by a workflow of its own, for what other
 make the nightly tests fail.
 """
 
+import numpy as np
 import pytest
 
-from tests.benchmarks import versions
-from utils import results
-from utils.running import lessons
+from tests.benchmarks import rerecord, versions
+from utils import results, statistics
+from utils.running import lessons, readme
 
 
 @pytest.mark.nightly
@@ -35,3 +36,21 @@ def test_the_record_holds_every_set_with_the_numbers_of_the_core():
     for entry in stored.values():
         assert set(entry["numbers"]) == set(stored["record"]["numbers"])
         assert set(entry["predictions"]) == set(stored["record"]["predictions"])
+
+
+@pytest.mark.check
+def test_the_page_says_what_the_record_of_versions_says():
+    """No number and no answer differs between the sets; between two processors nine answers do."""
+    stored = results.load_stored("versions")
+    here, there = stored["lock"], stored["record"]
+    for name in versions.SETS:
+        for part in ("numbers", "predictions"):
+            assert stored[name][part] == here[part]
+    ones = np.ones(here["predictions"]["lesson04_test"]["pictures"], int)
+    right = [rerecord.right(one["predictions"]["lesson04_test"]) for one in (there, here)]
+    found = statistics.compare(ones, *right)
+    assert found.p_value > 0.05
+    page = " ".join(readme.PAGE.read_text("utf-8").split())
+    said = f"Of its {found.n} test pictures {found.only_first + found.only_second} were answered "
+    said += f"otherwise: {found.only_first} wrongly where the record was right, "
+    assert said + f"and {found.only_second} rightly where it was wrong" in page
