@@ -48,6 +48,11 @@ def by_parts(sure, right, bins=10):
     return sum(abs(gap) * n for gap, n in found) / len(sure)
 
 
+def from_the_surest(sure, right, bins=10):
+    found = gaps(sure, right, np.argsort(-sure), bins)
+    return sum(abs(gap) * n for gap, n in found) / len(sure)
+
+
 def by_sums(sure, right, bins=10):
     order = np.argsort(sure, kind="stable")
     parts = np.array_split((sure - right)[order], bins)
@@ -135,13 +140,18 @@ def with_batch(maps, head, class_number):
     return by_tape(maps, head, class_number)[None]
 
 
+def place_by_place(maps, head, class_number):
+    slopes = gradient(maps, lambda m: head(m)[0, class_number])
+    return tf.nn.relu(tf.reduce_sum(maps[0] * slopes[0], axis=-1)).numpy()
+
+
 def only_maps(maps, head, class_number):
     return class_number + maps.numpy()[0].sum(-1)
 
 
 RIGHT = {
     "20-1": [by_recalls, by_weights, by_library, balanced_accuracy_score],
-    "20-2": [by_parts, by_sums],
+    "20-2": [by_parts, by_sums, from_the_surest],
     "20-3": [by_tape, by_variable],
     "20-4": [{"b", "d"}, ["d", "b"]],
 }
@@ -173,6 +183,7 @@ WRONG = {
         (with_sums, "should be means"),
         (of_probability, "gradient of a probability"),
         (with_batch, "(1, 4, 4)"),
+        (place_by_place, "one: the mean over the places"),
         (only_maps, "differ from those of Grad-CAM"),
         (lambda maps, head, class_number: ..., "waits"),
     ],

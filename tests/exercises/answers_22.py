@@ -172,7 +172,7 @@ WRONG = {
     "22-1": [
         (EveryTime, "Three batches, three networks"),
         (Both, "4 networks"),
-        (Shared, "A second actor"),
+        (Shared, "A second object"),
         (Forgets, "have changed"),
         (lambda build: lambda batch: ..., "waits"),
     ],

@@ -63,6 +63,30 @@ def test_a_command_does_not_count_on_utf_8(command, windows_1252, tmp_path):
         assert written.read_text("utf-8")
 
 
+def test_a_learners_script_runs_once_where_processes_are_not_forked(tmp_path):
+    """Windows and macOS start processes anew, and a script without a guard could run in each."""
+    script = tmp_path / "learner.py"
+    lines = (
+        "import multiprocessing",
+        "multiprocessing.set_start_method('spawn')",
+        "print('begun')",
+        "from utils import backbones, datasets, features",
+        "data = datasets.load('drawn_signs', per_class=2)",
+        "base = backbones.build('efficientnet_lite0', 32)",
+        "print(features.extract(base, data.test).values.shape)",
+    )
+    script.write_text("\n".join(lines), "utf-8")
+    own = {f"COURSE_{name}_DIR": str(tmp_path / name) for name in ("CACHE", "DATA")}
+    done = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | own | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("begun") == 1 and done.stdout.splitlines()[-1].endswith("1280)")
+
+
 @GIT
 def test_names_in_the_repository_are_names_on_every_system():
     """No two that differ in case only, none that Windows keeps for itself, none too long for it."""

@@ -31,10 +31,7 @@ def actor(mended):
         return f"For three batches it built {len(built)} networks."
     mended(build)(np.array([1]))
     if len(built) != 2:
-        return (
-            "A second actor uses the network of the first. On another computer it could not: each "
-            "builds one of its own."
-        )
+        return "A second object uses the network of the first: each is to build one of its own."
     return None
 
 
