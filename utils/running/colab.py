@@ -28,7 +28,7 @@ print(colab.complete())"""
 def complete() -> str:
     """Install what lessons need and is missing, and say which versions are not the course's own.
 
-    Where versions differ, figures may, too: CONTRIBUTING says what was measured with which.
+    Where versions differ, figures may, too: the page of results says which ones did not.
     """
     pins = {n: pin for n, pin in environment.wanted().items() if n not in _NOT_THERE}
     if missing := [f"{n}=={pin}" for n, pin in pins.items() if not environment.installed(n)]:
