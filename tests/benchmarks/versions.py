@@ -82,7 +82,7 @@ def tried(name: str, folder: Path) -> dict[str, dict]:
 
 def together(entries: dict[str, dict]) -> dict:
     """One entry of what all lessons recorded, each number and prediction with its lesson's name."""
-    about = entries["00_pictures_and_splits"]
+    about = next(iter(entries.values()))
     about = {key: about[key] for key in ("versions", "python", "processor", "seed", "date")}
     parts = {
         part: {

@@ -76,4 +76,4 @@ def lab(tmp_path_factory):
     stop = [sys.executable, "-m", "jupyter", "server", "stop", str(about["port"])]
     subprocess.run(stop, env=environment, capture_output=True)
     server.wait(30)
-    assert "http" in said.read_text("utf-8") and "without encryption" not in said.read_text()
+    assert "http" in said.read_text("utf-8") and "without encryption" not in said.read_text("utf-8")
